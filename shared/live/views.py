@@ -1,0 +1,104 @@
+"""What a frame can show: small immutable records of arrays, each drawn by the stage's file of the same name.
+
+An array field becomes a binary buffer on the wire; every other field travels as JSON. Colours, fonts and
+axes are the stage's business: a view says what is there, never what it looks like. Names of series and
+labels are identifiers that the page's text file puts into words.
+"""
+
+import dataclasses
+from dataclasses import dataclass
+from typing import ClassVar
+
+import numpy as np
+
+
+@dataclass(frozen=True)
+class View:
+    """One drawable thing in a frame."""
+
+    kind: ClassVar[str]
+
+
+@dataclass(frozen=True)
+class Images(View):
+    """A grid of pictures, filled row by row.
+
+    pixels:     uint8, (N, H, W) grey or (N, H, W, 3) colour, 0 … 255.
+    columns:    pictures in a row; 0 = as many as make the grid roughly square.
+    labels:     one short text a picture, or none.
+    selectable: a click sends the event {"kind": "select", "view": name, "index": i}.
+    selected:   indices drawn with a border.
+    """
+
+    kind: ClassVar[str] = "images"
+    pixels: np.ndarray
+    columns: int = 0
+    labels: tuple[str, ...] = ()
+    selectable: bool = False
+    selected: tuple[int, ...] = ()
+
+
+@dataclass(frozen=True)
+class Plane(View):
+    """A piece of the plane: a field as colour, under it all; a folded grid; points; arrows on top.
+
+    bounds:   (x_low, x_high, y_low, y_high) of what is drawn; the field covers exactly this.
+    points:   name → float32 (N, 2), drawn in this order.
+    field:    float32 (H, W); row 0 lies at y_low, column 0 at x_low.
+    field_range: the field values that get the two ends of the colour scale.
+    arrows:   float32 (N, 4): x, y of the tail, then dx, dy, in the plane's own units.
+    mesh:     float32 (R, C, 2): a grid of the latent space as the generator folds it; (1, C, 2) is a curve.
+    drawable: a stroke sends the event {"kind": "draw", "view": name, "points": [[x, y], …]}.
+    """
+
+    kind: ClassVar[str] = "plane"
+    bounds: tuple[float, float, float, float]
+    points: dict[str, np.ndarray] = dataclasses.field(default_factory=dict)
+    field: np.ndarray | None = None
+    field_range: tuple[float, float] = (0.0, 1.0)
+    arrows: np.ndarray | None = None
+    mesh: np.ndarray | None = None
+    drawable: bool = False
+
+
+@dataclass(frozen=True)
+class Heatmap(View):
+    """A matrix as colour. values: float32 (H, W), row 0 on top; low, high: ends of the colour scale."""
+
+    kind: ClassVar[str] = "heatmap"
+    values: np.ndarray
+    low: float = 0.0
+    high: float = 1.0
+    rows: tuple[str, ...] = ()
+    columns: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Curves(View):
+    """Lines over steps. series: name → float32 (T, 2) of x, y; levels: name → a horizontal line's height."""
+
+    kind: ClassVar[str] = "curves"
+    series: dict[str, np.ndarray]
+    levels: dict[str, float] = dataclasses.field(default_factory=dict)
+    log: bool = False
+
+
+@dataclass(frozen=True)
+class Bars(View):
+    """Named amounts. values: float32 (N,); labels: N names; high: the end of the axis, 0 = the largest value."""
+
+    kind: ClassVar[str] = "bars"
+    values: np.ndarray
+    labels: tuple[str, ...]
+    low: float = 0.0
+    high: float = 0.0
+    log: bool = False
+
+
+@dataclass(frozen=True)
+class Histogram(View):
+    """How often values fall in each bin. edges: float32 (B + 1,); counts: name → float32 (B,)."""
+
+    kind: ClassVar[str] = "histogram"
+    edges: np.ndarray
+    counts: dict[str, np.ndarray]
