@@ -1,0 +1,68 @@
+// The frame around one view: its title, its key, and the file that draws its kind.
+
+import * as bars from "./bars.js";
+import * as curves from "./curves.js";
+import * as heatmap from "./heatmap.js";
+import * as histogram from "./histogram.js";
+import * as images from "./images.js";
+import * as plane from "./plane.js";
+import { forget } from "./charts.js";
+import { h, mark, write } from "./dom.js";
+
+const KINDS = { bars, curves, heatmap, histogram, images, plane };
+
+export class Figure {
+  /** A view's place on the stage. `context` is what its draw function is given; see Stage.contextOf. */
+  constructor(name, context) {
+    this.name = name;
+    this.context = context;
+    this.title = h("span", { class: "name" });
+    this.about = h("span", { class: "about" });
+    context.legend = h("ul", { class: "legend" });
+    context.tools = h("span", { class: "tools" });
+    context.describe = (text) => this.describe(text);
+    this.body = h("div", { class: "picture" });
+    const caption = h("figcaption", {}, h("span", { class: "title" }, this.title, this.about), context.legend, context.tools);
+    this.element = h("figure", { class: "view", "data-view": name }, caption, this.body);
+    this.element.style.setProperty("--area", name);
+    this.described = 0;
+  }
+
+  /** New words, in another language perhaps. */
+  rename({ title, description }) {
+    write(this.title, title);
+    write(this.about, description ?? "");
+    this.context.title = title;
+  }
+
+  draw(view) {
+    const kind = KINDS[view.kind];
+    if (!kind) return;
+    if (view.kind !== this.kind) {
+      this.kind = view.kind;
+      mark(this.element, "data-kind", view.kind);
+      forget(this.body);
+      this.body.replaceChildren();
+    }
+    this.last = view;
+    kind.draw(this.body, view, this.context);
+  }
+
+  redraw() {
+    if (this.last) this.draw(this.last);
+  }
+
+  /** For charts, whose element is no canvas: what they show, in words, at most once a second. */
+  describe(text) {
+    const now = performance.now();
+    if (now - this.described < 1000) return;
+    this.described = now;
+    mark(this.body, "role", "group");
+    mark(this.body, "aria-label", text);
+  }
+
+  close() {
+    forget(this.body);
+    this.element.remove();
+  }
+}

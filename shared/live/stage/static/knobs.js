@@ -1,0 +1,122 @@
+// The run's knobs as native widgets: sliders, lists, boxes; a live one moves the run, another starts it again.
+
+import { h, mark, write } from "./dom.js";
+
+const SETTLE = 600; // ms after the last touch before the run's own value is shown again
+const NOTCHES = 200; // places on a slider that has no whole numbers
+
+export class Knobs {
+  constructor(stage) {
+    this.stage = stage;
+    this.summary = h("summary");
+    this.list = h("div", { class: "knob-list" });
+    this.element = h("details", { class: "knobs" }, this.summary, this.list);
+    this.element.addEventListener("toggle", () => this.element.parentElement?.classList.toggle("with-knobs", this.element.open));
+    this.widgets = new Map();
+  }
+
+  /** Other knobs, another language, another scene. */
+  update() {
+    const { data } = this.stage;
+    this.element.hidden = !data.knobs.length && !data.remedies?.length;
+    write(this.summary, this.stage.word("controls", "knobs"));
+    this.widgets.clear();
+    const remedies = (data.remedies ?? []).map((remedy) => this.remedy(remedy));
+    this.list.replaceChildren(...remedies, ...data.knobs.map((knob) => this.row(knob)));
+    if (this.config) this.show(this.config);
+  }
+
+  remedy({ id, label, knobs }) {
+    const press = () => Object.entries(knobs).forEach(([name, value]) => this.stage.act({ op: "knob", name, value }));
+    return h("button", { type: "button", class: "remedy", "data-control": `remedy:${id}`, onclick: press }, label);
+  }
+
+  row(knob) {
+    const widget = makeWidget(knob, this.stage, (value) => this.turned(knob, value));
+    const id = `knob-${knob.name}`;
+    widget.input.id = id;
+    mark(widget.input, "data-control", `knob:${knob.name}`);
+    const restart = knob.live ? "" : this.stage.word("readout", "restart_knob");
+    const help = [knob.help, restart].filter(Boolean).join(" ");
+    const hint = help && h("p", { class: "unseen", id: `${id}-help` }, help);
+    if (help) mark(widget.input, "aria-describedby", `${id}-help`);
+    const label = h("label", { for: id, title: help || null }, knob.label, restart && h("span", { class: "restarts", "aria-hidden": "true" }, " ↻"));
+    this.widgets.set(knob.name, { ...widget, touched: -Infinity });
+    return h("div", { class: `knob ${widget.kind}`, title: help || null }, label, widget.output ?? null, widget.input, hint || null);
+  }
+
+  turned(knob, value) {
+    this.widgets.get(knob.name).touched = performance.now();
+    if (knob.live) this.stage.coalesce({ op: "knob", name: knob.name, value });
+    else this.stage.act({ op: "configure", config: { [knob.name]: value } });
+  }
+
+  /** The run's own values; a knob that a hand is on keeps the hand's. */
+  show(config) {
+    this.config = config;
+    for (const [name, widget] of this.widgets)
+      if (name in config && performance.now() - widget.touched > SETTLE) widget.set(config[name]);
+  }
+
+  /** For those who only watch. */
+  enable(on) {
+    for (const { input } of this.widgets.values()) input.disabled = !on;
+    for (const button of this.list.querySelectorAll("button")) button.disabled = !on;
+  }
+}
+
+/** {kind, input, output, set(value)} for one knob; `turned(value)` is called when a person moves it. */
+function makeWidget(knob, stage, turned) {
+  if (knob.choices?.length) return select(knob, turned);
+  if (knob.type === "bool") return box(knob, turned);
+  if (knob.type === "str" || knob.low === null || knob.high === null) return field(knob, turned);
+  return slider(knob, stage, turned);
+}
+
+function select(knob, turned) {
+  const label = (value) => knob.choice_labels?.[value] ?? String(value);
+  const input = h("select", {}, ...knob.choices.map((value, i) => h("option", { value: i }, label(value))));
+  input.addEventListener("change", () => turned(knob.choices[input.selectedIndex]));
+  return { kind: "select", input, set: (value) => (input.selectedIndex = knob.choices.indexOf(value)) };
+}
+
+function box(knob, turned) {
+  const input = h("input", { type: "checkbox" });
+  input.addEventListener("change", () => turned(input.checked));
+  return { kind: "box", input, set: (value) => (input.checked = value) };
+}
+
+function field(knob, turned) {
+  const input = h("input", { type: knob.type === "str" ? "text" : "number", maxlength: knob.length, step: knob.type === "int" ? 1 : "any" });
+  input.addEventListener("change", () => turned(knob.type === "str" ? input.value : Number(input.value)));
+  return { kind: "field", input, set: (value) => (input.value = value) };
+}
+
+function slider(knob, stage, turned) {
+  const log = knob.scale === "log";
+  const [from, to] = log ? [Math.log10(knob.low), Math.log10(knob.high)] : [knob.low, knob.high];
+  const whole = knob.type === "int";
+  const step = whole && !log ? 1 : (to - from) / NOTCHES;
+  const input = h("input", { type: "range", min: from, max: to, step });
+  const output = h("output", { for: `knob-${knob.name}` });
+  const readout = (value) => {
+    write(output, stage.short(value));
+    mark(input, "aria-valuetext", stage.short(value));
+    input.style.setProperty("--filled", `${(((log ? Math.log10(value) : value) - from) / (to - from || 1)) * 100}%`);
+  };
+  const value = () => {
+    const exact = log ? 10 ** input.valueAsNumber : input.valueAsNumber;
+    const rounded = whole ? Math.round(exact) : Number(exact.toPrecision(log ? 2 : 3));
+    return Math.min(knob.high, Math.max(knob.low, rounded));
+  };
+  input.addEventListener("input", () => {
+    readout(value());
+    if (knob.live) turned(value());
+  });
+  if (!knob.live) input.addEventListener("change", () => turned(value()));
+  const set = (now) => {
+    input.value = log ? Math.log10(now) : now;
+    readout(now);
+  };
+  return { kind: "slider", input, output, set };
+}

@@ -1,0 +1,53 @@
+// How numbers are written: four figures that matter, in the reader's language.
+
+const formats = new Map();
+
+function format(language, options) {
+  const key = language + JSON.stringify(options);
+  let found = formats.get(key);
+  if (!found) formats.set(key, (found = new Intl.NumberFormat(language, options)));
+  return found;
+}
+
+/** 1,234 · 0.5432 · 1.2e-5: whole numbers in full, others to `figures` significant figures. */
+export function number(value, language = "en", figures = 4) {
+  if (value === null || value === undefined || !Number.isFinite(value)) return "–";
+  if (Number.isInteger(value)) return format(language, { maximumFractionDigits: 0, useGrouping: "always" }).format(value);
+  const size = Math.abs(value);
+  if (size >= 1e6 || size < 1e-3) {
+    const [digits, power] = value.toExponential(2).split("e");
+    return `${format(language, { maximumFractionDigits: 2 }).format(Number(digits))}e${Number(power)}`;
+  }
+  const decimals = Math.max(0, figures - 1 - Math.floor(Math.log10(size)));
+  return format(language, { maximumFractionDigits: Math.min(decimals, 6), minimumFractionDigits: size < 100 ? Math.min(decimals, 3) : 0 }).format(value);
+}
+
+/** A number as short as it can be without loss at three figures, for ticks and knobs: 0.001, 0.5, 12, 3e-5. */
+export function short(value, language = "en") {
+  if (value === 0) return "0";
+  const size = Math.abs(value);
+  if (size >= 1e5 || size < 1e-3) return value.toExponential(1).replace(".0e", "e").replace("e+", "e");
+  return format(language, { maximumSignificantDigits: size >= 100 ? 6 : 3, useGrouping: false }).format(value);
+}
+
+/** `{name}` in a sentence filled from details; a detail that is a known identifier is put into words. */
+export function fill(sentence, details = {}, names = {}, language = "en") {
+  return sentence.replace(/\{(\w+)\}/g, (whole, key) => {
+    if (!(key in details)) return whole;
+    const value = details[key];
+    if (typeof value === "number") return key === "seed" || Number.isInteger(value) ? String(value) : short(value, language);
+    return names[value] ?? String(value);
+  });
+}
+
+/** Three to six round numbers between low and high, for an axis. */
+export function ticks(low, high, wanted = 4) {
+  const span = high - low;
+  if (!(span > 0)) return [low];
+  const rough = span / wanted;
+  const power = 10 ** Math.floor(Math.log10(rough));
+  const unit = [1, 2, 5, 10].map((m) => m * power).find((m) => m >= rough);
+  const found = [];
+  for (let i = Math.ceil(low / unit - 1e-9); i * unit <= high + unit * 1e-9; i++) found.push(Number((i * unit).toPrecision(12)));
+  return found;
+}
