@@ -1,4 +1,4 @@
-"""Small clouds of points in the plane, each a shape that a generator can learn while one watches.
+"""Small clouds of points in the plane, each a shape that a generator can learn, and how near it has come.
 
 Everything lies inside BOUNDS. Rings and grids of Gaussians follow the toy problems of Metz et al. 2017
 ("Unrolled GANs", section 3.1), scaled to this plane and with wider Gaussians, so that each blob can be seen.
@@ -7,6 +7,7 @@ Sampling uses torch's global generator.
 
 import math
 from collections.abc import Callable
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor
@@ -14,13 +15,37 @@ from torch import Tensor
 BOUNDS = (-1.5, 1.5, -1.5, 1.5)
 """x_low, x_high, y_low, y_high of the piece of plane that the data sets live in."""
 
+BINS = 30
+"""Cells along a side of the plane, for js_divergence."""
+
+COVERED = 0.01
+"""The share of all points that must lie within 3σ of a mode that counts as covered."""
+
 MARGIN = 0.05
 """Points given from outside are kept this far inside BOUNDS."""
 
-RING_SIGMA = 0.05
-GRID_SIGMA = 0.03
 NOISE = 0.03
 """Standard deviation across moons, spiral, line and drawings."""
+
+
+@dataclass(frozen=True)
+class Modes:
+    """Equally likely round Gaussians: centres (K, 2) and one standard deviation."""
+
+    centres: Tensor
+    sigma: float
+
+
+def _ring() -> Tensor:
+    angles = torch.arange(8) * (2 * math.pi / 8)
+    return torch.stack([angles.cos(), angles.sin()], dim=1)
+
+
+MODES = {
+    "ring": Modes(_ring(), 0.05),
+    "grid": Modes(torch.cartesian_prod(torch.linspace(-1, 1, 5), torch.linspace(-1, 1, 5)), 0.03),
+}
+"""The data sets that have modes to cover."""
 
 
 def names() -> tuple[str, ...]:
@@ -33,17 +58,6 @@ def sample(name: str, count: int) -> Tensor:
     return _SAMPLERS[name](count)
 
 
-def modes(name: str) -> tuple[Tensor, float] | None:
-    """The centres (K, 2) of a data set's Gaussians and their standard deviation; None where it has no modes."""
-    if name == "ring":
-        angles = torch.arange(8) * (2 * math.pi / 8)
-        return torch.stack([angles.cos(), angles.sin()], dim=1), RING_SIGMA
-    if name == "grid":
-        side = torch.linspace(-1, 1, 5)
-        return torch.cartesian_prod(side, side), GRID_SIGMA
-    return None
-
-
 def sample_strokes(strokes: Tensor, count: int) -> Tensor:
     """`count` points about those of a drawing, (N, 2) with N >= 1; points outside are moved inside BOUNDS."""
     x_low, x_high, y_low, y_high = BOUNDS
@@ -53,18 +67,50 @@ def sample_strokes(strokes: Tensor, count: int) -> Tensor:
     return _blurred(inside[torch.randint(len(inside), (count,))])
 
 
+def share_per_cell(x: Tensor) -> Tensor:
+    """The share of points (N, 2) in each of BINS × BINS cells of the plane; those outside count at the edge."""
+    x_low, x_high, y_low, y_high = BOUNDS
+    low, high = torch.tensor([x_low, y_low]), torch.tensor([x_high, y_high])
+    cell = ((x - low) / (high - low) * BINS).clamp(0, BINS - 1).long()
+    return torch.bincount(cell[:, 1] * BINS + cell[:, 0], minlength=BINS**2) / len(x)
+
+
+def js_divergence(p: Tensor, q: Tensor) -> float:
+    """Jensen–Shannon divergence of two discrete distributions, in bits: 0 equal … 1 disjoint. Lin 1991, eq. 3.4."""
+    m = (p + q) / 2
+    nats = torch.xlogy(p, p).sum() / 2 + torch.xlogy(q, q).sum() / 2 - torch.xlogy(m, m).sum()
+    return max(0.0, nats.item() / math.log(2))
+
+
+def judge(samples: Tensor, data_share: Tensor, modes: Modes | None) -> dict[str, float]:
+    """How good generated points (N, 2) are.
+
+    js_divergence: between their cells and the data's. Where the data has modes: high_quality, the share of points
+    within 3σ of a mode; modes_covered, the modes that have at least COVERED of all points within 3σ.
+    """
+    judged = {"js_divergence": js_divergence(share_per_cell(samples), data_share)}
+    if modes is not None:
+        near = torch.cdist(samples, modes.centres) <= 3 * modes.sigma
+        judged["modes_covered"] = float((near.float().mean(dim=0) >= COVERED).sum())
+        judged["high_quality"] = near.any(dim=1).float().mean().item()
+    return judged
+
+
+def cell_centres(side: int) -> Tensor:
+    """The centres of side × side equal cells of the plane, row by row from the lower left: (side², 2)."""
+    x_low, x_high, y_low, y_high = BOUNDS
+    along = (torch.arange(side) + 0.5) / side
+    y, x = torch.meshgrid(y_low + (y_high - y_low) * along, x_low + (x_high - x_low) * along, indexing="ij")
+    return torch.stack([x, y], dim=2).reshape(-1, 2)
+
+
 def _blurred(points: Tensor) -> Tensor:
     return points + NOISE * torch.randn_like(points)
 
 
-def _gaussians(name: str) -> Callable[[int], Tensor]:
-    """A sampler of equally likely Gaussians about the modes of `name`."""
-
+def _gaussians(modes: Modes) -> Callable[[int], Tensor]:
     def draw(count: int) -> Tensor:
-        found = modes(name)
-        assert found is not None
-        centres, sigma = found
-        return centres[torch.randint(len(centres), (count,))] + sigma * torch.randn(count, 2)
+        return modes.centres[torch.randint(len(modes.centres), (count,))] + modes.sigma * torch.randn(count, 2)
 
     return draw
 
@@ -99,8 +145,8 @@ def _heart(count: int) -> Tensor:
 
 
 _SAMPLERS: dict[str, Callable[[int], Tensor]] = {
-    "ring": _gaussians("ring"),
-    "grid": _gaussians("grid"),
+    "ring": _gaussians(MODES["ring"]),
+    "grid": _gaussians(MODES["grid"]),
     "moons": _moons,
     "spiral": _spiral,
     "line": _line,

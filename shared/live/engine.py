@@ -13,11 +13,12 @@ from pathlib import Path
 from typing import Any, Literal
 
 from shared.live import registry
-from shared.live.experiment import Plain, configure
+from shared.live.experiment import Plain, configure, knobs
 from shared.live.history import History, Room
 from shared.live.hosts import ProcessHost
 
 Role = Literal["owner", "viewer"]
+ACTIONS = 500  # of one viewer that may wait for the frame that shows them
 
 
 @dataclass(frozen=True)
@@ -61,6 +62,7 @@ class LiveRun:
     wishes_to_play: bool = False
     speed: str = "max"
     serial: int = 0  # operations sent so far
+    begun: int = 0  # the operation with which its present history began
     sequence: int = 0  # frames received so far
     frame: bytes = b""
     frame_serial: int = 0  # the last operation that `frame` shows
@@ -78,7 +80,7 @@ class Viewer:
     def __init__(self, engine: "Engine", run: LiveRun, role: Role, wake: Callable[[], None]) -> None:
         self.engine, self.run, self.role, self.wake = engine, run, role, wake
         self.notices: list[dict[str, Any]] = []
-        self.actions: dict[int, int] = {}  # operation serial → this browser's own number for it
+        self.actions: dict[int, int | None] = {}  # operation serial → this browser's own number for it
 
     def close(self) -> None:
         self.engine.leave(self)
@@ -111,9 +113,10 @@ class Engine:
 
     def close(self) -> None:
         """End every worker and delete every checkpoint."""
-        self.closed.set()
-        for host in self.hosts:
-            host.close()
+        with self.lock:
+            self.closed.set()
+            for host in self.hosts:
+                host.close()
         shutil.rmtree(self.directory, ignore_errors=True)
 
     # -- opening and finding runs -----------------------------------------------------------------------
@@ -126,7 +129,9 @@ class Engine:
         session: whose it is; place: where on the pages it stands. A run that this session already has at this
         place is closed. Raises Plain for an unknown experiment, a bad value, or no room.
         """
-        configure(registry.find(experiment_id).config_class(), values)
+        config_class = registry.find(experiment_id).config_class()
+        config = configure(config_class, values)
+        values = {name: getattr(config, name) for name in knobs(config_class)}
         with self.lock:
             for run in [r for r in self.runs.values() if place and (r.session, r.place) == (session, place)]:
                 self._close(run)
@@ -134,7 +139,7 @@ class Engine:
             key = secrets.token_hex(16)
             tickets = Tickets(secrets.token_urlsafe(24), secrets.token_urlsafe(24))
             history = History(self.limits.history_run, self.room)
-            run = LiveRun(key, experiment_id, dict(values), seed, session, place, tickets, history)
+            run = LiveRun(key, experiment_id, values, seed, session, place, tickets, history)
             self.runs[key] = run
             self.tokens[tickets.owner] = (key, "owner")
             self.tokens[tickets.viewer] = (key, "viewer")
@@ -162,6 +167,14 @@ class Engine:
         with self.lock:
             return next((run for run in self.runs.values() if (run.session, run.place) == (session, place)), None)
 
+    def census(self, session: str) -> tuple[list[tuple[str, str, int]], int, int]:
+        """This session's runs as (experiment id, state, step); how many runs there are in all; how many play."""
+        with self.lock:
+            mine = [run for run in self.runs.values() if run.session == session]
+            playing = sum(run.status["state"] == "playing" for run in self.runs.values())
+            told = [(run.experiment_id, str(run.status["state"]), int(run.status["step"])) for run in mine]
+            return told, len(self.runs), playing
+
     def look_up(self, token: str) -> tuple[LiveRun, Role]:
         """The run a token opens, and what it may do there. Raises Plain for an unknown one."""
         with self.lock:
@@ -174,6 +187,7 @@ class Engine:
         """Put a run into the worker with the fewest that play."""
         if run.host is not None:
             run.host.send(("close", run.key))
+        run.begun = 0
         load = {host: 0.0 for host in self.hosts}
         for other in self.runs.values():
             if other.host in load and other is not run:
@@ -205,11 +219,11 @@ class Engine:
             run, role = self.look_up(token)
             viewer = Viewer(self, run, role, wake)
             run.viewers.add(viewer)
-            if run.host is None:
+            if run.host is None and not run.status.get("lost"):
                 self._place(run, run.wishes_to_play)
-            elif len(run.viewers) == 1:
+            elif run.host is not None and len(run.viewers) == 1:
                 run.host.send(("watch", run.key, True))
-                if run.wishes_to_play and run.status["state"] == "paused":
+                if run.wishes_to_play:
                     run.host.send(("operate", run.key, run.serial, {"op": "play"}))
             return viewer
 
@@ -232,16 +246,20 @@ class Engine:
             if run.key not in self.runs:
                 raise Plain("token_unknown")
             op = operation["op"]
+            if op == "configure":
+                # Refused here, before the run's history is let go.
+                configure(registry.find(run.experiment_id).config_class(), run.values | operation["config"])
             run.serial += 1
-            if "id" in operation:
-                viewer.actions[run.serial] = operation["id"]
+            viewer.actions[run.serial] = operation.get("id")
+            if len(viewer.actions) > ACTIONS:
+                del viewer.actions[min(viewer.actions)]
             if op in ("play", "pause", "step", "phase"):
                 run.wishes_to_play = op == "play"
             if op == "speed":
                 run.speed = operation["value"]
             if op in ("reset", "configure", "seed"):
                 run.history.clear()
-                run.deaths, run.saved_step, run.notice = 0, 0, None
+                run.begun, run.deaths, run.saved_step, run.notice = run.serial, 0, 0, None
                 (self.directory / f"{run.key}.checkpoint").unlink(missing_ok=True)
                 if run.status["state"] == "failed" and run.status.get("lost"):
                     self._start_over(run, operation)
@@ -285,13 +303,14 @@ class Engine:
     def _take_frame(self, run: LiveRun, serial: int, step: int, frame: bytes) -> None:
         run.sequence += 1
         run.frame, run.frame_serial = frame, serial
-        run.history.add(step, frame)
+        if serial >= run.begun:  # else it was on its way when the run began anew
+            run.history.add(step, frame)
 
     def _take_status(self, run: LiveRun, status: dict[str, Any]) -> None:
         run.status = status
         if "config" in status:
             run.values, run.seed = status["config"], status["seed"]
-        if status["state"] == "done":
+        if status["state"] in ("done", "failed"):
             run.wishes_to_play = False
         if status["state"] == "playing" and status["step"] > run.saved_step + 1 and run.notice:
             if time.monotonic() - run.notice["at"] > 8.0:
@@ -316,8 +335,10 @@ class Engine:
             run.notice = Plain("worker_slow", seconds=round(seconds)).as_json() | {"at": time.monotonic()}
             for viewer in run.viewers:
                 viewer.wake()
-        elif run is not None and run.notice and run.notice["code"] == "worker_slow":
-            run.notice = None
+        for other in self.runs.values():
+            if other.host is host and other.notice and other.notice["code"] == "worker_slow":
+                if other.key != key or seconds <= self.limits.slow_after:
+                    other.notice = None
         if (key and seconds > allowed) or (not key and seconds > self.limits.idle_silence):
             host.kill()
 

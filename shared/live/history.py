@@ -33,7 +33,7 @@ class History:
             return
         while self.steps and self._full(len(frame)):
             self._thin()
-            if step < self.steps[-1] + self.stride:
+            if self.steps and step < self.steps[-1] + self.stride:
                 return
         if not self._full(len(frame)):
             self.steps.append(step)

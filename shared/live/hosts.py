@@ -8,10 +8,11 @@ import secrets
 import subprocess
 import sys
 import threading
-import time
 from collections.abc import Callable
-from multiprocessing.connection import Connection, Listener
+from multiprocessing import AuthenticationError
+from multiprocessing.connection import Client, Connection, Listener
 from pathlib import Path
+from queue import SimpleQueue
 from typing import Any, Protocol
 
 from shared.live.registry import ROOT
@@ -44,11 +45,9 @@ class ProcessHost:
         secret = secrets.token_hex(32).encode()
         beacon = directory / f"worker-{secrets.token_hex(4)}.beacon"
         self.beacon = Beacon(beacon)
-        self.pipe: Connection | None = None
         self.closing = False
         self.ready = threading.Event()
-        self.waiting: list[tuple[Any, ...]] = []
-        self.lock = threading.Lock()
+        self.commands: SimpleQueue[tuple[Any, ...] | None] = SimpleQueue()
         self.answer, self.lost = answer, lost
         listener = Listener(authkey=secret)
         arguments = [sys.executable, "-m", "shared.live.worker", str(listener.address), str(directory), str(beacon)]
@@ -56,41 +55,47 @@ class ProcessHost:
         assert self.process.stdin is not None
         self.process.stdin.write(secret + b"\n")
         self.process.stdin.flush()
-        self.started = time.monotonic()
         threading.Thread(target=self._listen, args=(listener,), daemon=True).start()
+        threading.Thread(target=self._call_instead, args=(listener.address, secret), daemon=True).start()
 
     def _listen(self, listener: Listener) -> None:
         """Read answers until the worker is gone."""
         try:
-            pipe = listener.accept()
-            with self.lock:
-                self.pipe = pipe
-                for command in self.waiting:
-                    pipe.send(command)
-                self.waiting.clear()
+            with listener:
+                pipe = listener.accept()
+            threading.Thread(target=self._write, args=(pipe,), daemon=True).start()
             while True:
                 answer = pipe.recv()
                 if answer[0] == "ready":
                     self.ready.set()
                 else:
                     self.answer(self, answer)
-        except (EOFError, OSError):
+        except (EOFError, OSError, AuthenticationError):
             pass
         finally:
-            listener.close()
+            self.commands.put(None)
             self.process.wait()
             if not self.closing:
                 self.lost(self)
 
+    def _write(self, pipe: Connection) -> None:
+        """Hand over commands. A worker in a long step lets its pipe fill: then this waits, and nobody else."""
+        try:
+            while (command := self.commands.get()) is not None:
+                pipe.send(command)
+        except OSError:
+            pass
+
+    def _call_instead(self, address: Any, secret: bytes) -> None:
+        """A worker that died before it called would leave accept() waiting for ever."""
+        self.process.wait()
+        try:
+            Client(address, authkey=secret).close()
+        except (EOFError, OSError, AuthenticationError):
+            pass
+
     def send(self, command: tuple[Any, ...]) -> None:
-        with self.lock:
-            if self.pipe is None:
-                self.waiting.append(command)
-                return
-            try:
-                self.pipe.send(command)
-            except OSError:
-                pass
+        self.commands.put(command)
 
     def busy(self) -> tuple[str, float, float]:
         if not self.ready.is_set():
@@ -102,8 +107,5 @@ class ProcessHost:
 
     def close(self) -> None:
         self.closing = True
-        with self.lock:
-            if self.pipe is not None:
-                self.pipe.close()
         self.process.kill()
         self.process.wait()

@@ -9,9 +9,10 @@ Commands and answers are tuples that begin with a word and a run's key:
     out: ("status", key, {...}) ("frame", key, serial, step, bytes) ("saved", key, step) ("notice", key, serial, code, details)
 """
 
+import logging
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -32,6 +33,7 @@ CHECKPOINT_SHARE = 0.02  # of a run's time may go into checkpoints
 FRAMES_AHEAD = 2  # frames sent and not yet taken…
 STALE_SECONDS = 0.1  # …but a frame that waits for a slow viewer is made anew after this
 MEMORY_MB = 2048  # that one run may add to the process
+OPERATIONS = 32  # that one run may have waiting
 
 # Name → seconds between two steps; None = no wait.
 SPEEDS: dict[str, float | None] = {"slow": PHASE_SECONDS, "1": 1.0, "10": 0.1, "max": None, "fast": None}
@@ -49,6 +51,7 @@ class Seat:
     speed: str = "max"
     watched: bool = False
     credit: int = FRAMES_AHEAD
+    inbox: list[tuple[int, Mapping[str, Any]]] = field(default_factory=list)  # operations not yet applied
     serial: int = 0  # the last operation applied
     frame_owed: bool = True  # something changed that a watcher has not seen
     answer_owed: bool = False  # a person did something and waits to see it
@@ -94,6 +97,7 @@ class Scheduler:
         self.directory = directory
         self.entering = entering
         self.seats: dict[str, Seat] = {}
+        self.clock = 0.0  # s: what the run in hand has used
         self.process = psutil.Process()
         self.memory = self.process.memory_info().rss / 2**20
 
@@ -117,13 +121,13 @@ class Scheduler:
         except Exception as error:
             problem = error if isinstance(error, Plain) else _plain(error, 0)
             self.send(("status", key, {"state": "failed", "step": 0, "message": problem.as_json(), "lost": True}))
+            self.memory = self.process.memory_info().rss / 2**20
             return
         finally:
             self.entering("", 0.0)
-        least = min((seat.used for seat in self.seats.values() if seat.playing), default=0.0)
-        self.memory = self.process.memory_info().rss / 2**20
-        self.seats[key] = seat = Seat(key, run, playing=playing, used=least, saved_at=time.perf_counter())
+        self.seats[key] = seat = Seat(key, run, playing=playing, saved_at=time.perf_counter())
         self._status(seat)
+        self._weigh(seat)
 
     def _resumed(
         self, experiment_class: type[Experiment], values: Mapping[str, object], seed: int, saved: str | None
@@ -154,7 +158,19 @@ class Scheduler:
         self._checkpoint(seat)
 
     def _operate(self, seat: Seat, serial: int, operation: Mapping[str, Any]) -> None:
-        """Apply one operation of a person's. A refusal is answered to whoever sent it; the run goes on."""
+        """Take an operation of a person's. It is applied in its run's own turn: the others do not pay for it."""
+        if seat.inbox and operation["op"] == "knob":
+            _, last = seat.inbox[-1]
+            if (last["op"], last.get("name")) == ("knob", operation["name"]):
+                seat.inbox.pop()  # a slider on its way: the newest wins
+        if len(seat.inbox) < OPERATIONS:
+            seat.inbox.append((serial, operation))
+        else:
+            self.send(("notice", seat.key, serial, "too_many_messages", {}))
+
+    def _obey(self, seat: Seat) -> None:
+        """Apply the next operation. A refusal is answered to whoever sent it; the run goes on."""
+        serial, operation = seat.inbox.pop(0)
         self.entering(seat.key, 60.0)
         try:
             self._apply(seat, operation)
@@ -165,15 +181,13 @@ class Scheduler:
         finally:
             self.entering("", 0.0)
         seat.serial = serial
-        seat.frame_owed = seat.answer_owed = True
+        seat.frame_owed = seat.answer_owed = seat.unsaved = True
         self._status(seat)
 
     def _apply(self, seat: Seat, operation: Mapping[str, Any]) -> None:
         op = operation["op"]
         if op == "play":
             if not seat.playing:
-                others = [other.used for other in self.seats.values() if other.playing]
-                seat.used = max(seat.used, min(others, default=0.0))
                 seat.rate_from = (time.perf_counter(), seat.run.step_count)
             seat.playing, seat.next_step_at = not seat.failed and not seat.run.experiment.done, 0.0
         elif op == "pause":
@@ -186,11 +200,9 @@ class Scheduler:
             seat.speed, seat.next_step_at = operation["value"], 0.0
         elif op == "knob":
             seat.run.set_knob(operation["name"], operation["value"])
-            seat.unsaved = True
         elif op == "event":
             seat.run.send(operation["event"])
-            # What a person drew is worth more than a few steps: keep it soon.
-            seat.unsaved, seat.saved_at = True, 0.0
+            seat.saved_at = 0.0  # what a person drew is worth more than a few steps: keep it soon
         elif op == "configure":
             self._replace(seat, seat.run.again(operation["config"], seat.run.seed))
         elif op == "seed":
@@ -200,7 +212,7 @@ class Scheduler:
 
     def _replace(self, seat: Seat, run: Run) -> None:
         seat.run, seat.failed, seat.message = run, False, None
-        seat.stepped, seat.steps_per_second, seat.unsaved, seat.saved_at = 0.0, 0.0, True, 0.0
+        seat.stepped = seat.steps_per_second = seat.memory = seat.saved_at = 0.0
         seat.rate_from = (time.perf_counter(), 0)
 
     # -- work -------------------------------------------------------------------------------------------
@@ -208,17 +220,28 @@ class Scheduler:
     def turn(self) -> float:
         """Do one slice of work. Returns how many seconds may pass before the next one (0 = call again at once)."""
         now = time.perf_counter()
-        for seat in list(self.seats.values()):
-            if seat.frame_owed and not seat.due(now):
-                self._show(seat)
-        waiting = [seat for seat in self.seats.values() if seat.due(now)]
-        if waiting:
-            self._slice(min(waiting, key=lambda seat: seat.used))
-            return 0.0
         for seat in self.seats.values():
-            if seat.unsaved and now - seat.saved_at >= CHECKPOINT_SECONDS:
+            if seat.unsaved and not seat.playing and now - seat.saved_at >= CHECKPOINT_SECONDS:
                 self._checkpoint(seat)
-        return min((seat.next_step_at - now for seat in self.seats.values() if seat.playing), default=0.5)
+        waiting = [s for s in self.seats.values() if s.inbox or s.due(now) or self._overdue(s, now)]
+        if not waiting:
+            steps = [seat.next_step_at - now for seat in self.seats.values() if seat.playing]
+            frames = [0.01 for seat in self.seats.values() if seat.frame_owed and seat.watched and not seat.failed]
+            return min(steps + frames, default=0.5)
+        seat = min(waiting, key=lambda seat: seat.used)
+        # Whoever waited of its own accord, paused or slow, has no claim on the time that the others had meanwhile.
+        seat.used = self.clock = max(self.clock, seat.used)
+        start = time.perf_counter()
+        if seat.inbox:
+            self._obey(seat)
+        now = time.perf_counter()
+        if seat.due(now):
+            self._slice(seat)
+        elif self._overdue(seat, now):
+            self._show(seat)
+        seat.used += time.perf_counter() - start
+        self._weigh(seat)
+        return 0.0
 
     def _slice(self, seat: Seat) -> None:
         """Give one run its short while: steps, then the frame that is due, then its housekeeping."""
@@ -229,12 +252,6 @@ class Scheduler:
             if self._frame_due(seat, now):
                 self._show(seat)
                 break
-        seat.used += time.perf_counter() - start
-        held = self.process.memory_info().rss / 2**20
-        seat.memory += held - self.memory
-        self.memory = held
-        if seat.memory > MEMORY_MB:
-            self._fail(seat, Plain("memory", limit=MEMORY_MB))
         now = time.perf_counter()
         if now - seat.saved_at >= max(CHECKPOINT_SECONDS, seat.save_seconds / CHECKPOINT_SHARE):
             self._checkpoint(seat)
@@ -270,22 +287,28 @@ class Scheduler:
             return False
         return SPEEDS[seat.speed] is not None or seat.stepped * FRAME_SHARE >= seat.frame_seconds * (1 - FRAME_SHARE)
 
+    def _overdue(self, seat: Seat, now: float) -> bool:
+        """Between its steps, the run has something new that a watcher has not seen."""
+        return (
+            seat.frame_owed
+            and not (seat.failed or seat.due(now))
+            and now - seat.frame_at >= 1 / FRAMES_PER_SECOND
+            and self._wanted(seat, now)
+        )
+
     def _wanted(self, seat: Seat, now: float) -> bool:
         """Somebody watches, and has taken the frames before or would find them stale."""
         return seat.watched and (seat.credit > 0 or now - seat.frame_at > STALE_SECONDS)
 
     def _show(self, seat: Seat) -> None:
-        """Make a frame and send it, if it is wanted."""
+        """Make a frame and send it."""
         start = time.perf_counter()
-        if not self._wanted(seat, start):
-            return
         seat.frame_owed = seat.answer_owed = False
         self.entering(seat.key, seat.run.experiment.step_seconds)
         try:
-            if not seat.failed:
-                message = wire.encode(seat.run.frame())
-                self.send(("frame", seat.key, seat.serial, seat.run.step_count, message))
-                seat.credit = max(0, seat.credit - 1)
+            message = wire.encode(seat.run.frame())
+            self.send(("frame", seat.key, seat.serial, seat.run.step_count, message))
+            seat.credit = max(0, seat.credit - 1)
         except Exception as error:
             self._fail(seat, error if isinstance(error, Plain) else _plain(error, seat.run.step_count))
         finally:
@@ -300,16 +323,30 @@ class Scheduler:
         self._status(seat)
 
     def _checkpoint(self, seat: Seat) -> None:
-        """Keep the run on disk, between two steps of a run that is well."""
-        start = time.perf_counter()
-        seat.saved_at = start
+        """Keep the run on disk, between two steps of a run that is well. One that cannot be kept plays on without."""
         if seat.failed or seat.run.experiment.phase_index:
             return
-        seat.run.save(self.directory / f"{seat.key}.checkpoint")
+        start = time.perf_counter()
+        self.entering(seat.key, 60.0)
+        try:
+            seat.run.save(self.directory / f"{seat.key}.checkpoint")
+            self.send(("saved", seat.key, seat.run.step_count))
+        except Exception:
+            logging.getLogger(__name__).exception("no checkpoint of %s", seat.run.experiment_class.id)
+        finally:
+            self.entering("", 0.0)
         seat.unsaved = False
         seat.saved_at = time.perf_counter()
         seat.save_seconds = seat.saved_at - start
-        self.send(("saved", seat.key, seat.run.step_count))
+
+    def _weigh(self, seat: Seat) -> None:
+        """Put the process's growth down to the run that was in hand, and let go of one that grows too large."""
+        held = self.process.memory_info().rss / 2**20
+        seat.memory = max(0.0, seat.memory + held - self.memory)
+        self.memory = held
+        if seat.memory > MEMORY_MB:
+            del self.seats[seat.key]
+            self._fail(seat, Plain("memory", limit=MEMORY_MB))
 
     def _status(self, seat: Seat) -> None:
         now = time.perf_counter()
@@ -327,6 +364,7 @@ class Scheduler:
             "seed": seat.run.seed,
             "phase": seat.run.phase,
             "message": seat.message.as_json() if seat.message else None,
+            "lost": seat.key not in self.seats,
         }
         self.send(("status", seat.key, status))
 

@@ -3,19 +3,22 @@
     python -m shared.live.worker ADDRESS DIRECTORY BEACON     (the pipe's secret comes on standard input)
 
 BEACON is a small shared file in which the worker writes what it is doing, so that the engine can tell a hang
-from work, and whom to blame: 40 bytes of the run's key, when it began (monotonic s) and for how long it may.
+from work, and whom to blame: when it began (monotonic s), 40 bytes of the run's key, for how long it may, and when
+it began once more: a note read while it is being written is known by two times that differ.
 """
 
 import gc
 import mmap
 import os
+import signal
 import struct
 import sys
+import threading
 import time
 from multiprocessing.connection import Client
 from pathlib import Path
 
-BEACON = struct.Struct("<40sdd")
+BEACON = struct.Struct("<d40sdd")
 
 
 class Beacon:
@@ -23,28 +26,39 @@ class Beacon:
 
     def __init__(self, path: Path) -> None:
         if not path.exists():
-            path.write_bytes(BEACON.pack(b"", time.monotonic(), 0.0))
+            now = time.monotonic()
+            path.write_bytes(BEACON.pack(now, b"", 0.0, now))
         with path.open("r+b") as file:
             self.memory = mmap.mmap(file.fileno(), BEACON.size)
 
     def write(self, key: str, seconds: float) -> None:
         """`key` is in hand from now on and may take `seconds`; ("", 0) = nothing is."""
-        BEACON.pack_into(self.memory, 0, key.encode(), time.monotonic(), seconds)
+        now = time.monotonic()
+        self.memory[:] = BEACON.pack(now, key.encode(), seconds, now)
 
     def read(self) -> tuple[str, float, float]:
         """The key in hand or "", for how many seconds it has been, and for how many it may be."""
-        key, since, seconds = BEACON.unpack_from(self.memory, 0)
-        return key.rstrip(b"\0").decode(), time.monotonic() - since, seconds
+        for _ in range(100):
+            since, key, seconds, again = BEACON.unpack(self.memory[:])
+            if since == again:
+                return key.rstrip(b"\0").decode(), time.monotonic() - since, seconds
+        return "", 0.0, 0.0  # it died while writing
 
 
 def main(address: str, directory: str, beacon_path: str) -> None:
     """Serve one engine until its end of the pipe closes."""
     secret = sys.stdin.buffer.readline().strip()
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C in the server's terminal is the server's business
+    threading.Thread(target=_end_with_server, daemon=True).start()
     beacon = Beacon(Path(beacon_path))
     _warm()
     from shared.live.scheduler import Scheduler
 
-    with Client(address, authkey=secret) as pipe:
+    try:
+        pipe = Client(address, authkey=secret)
+    except OSError:
+        return  # the engine went while this was starting
+    with pipe:
         scheduler = Scheduler(pipe.send, Path(directory), beacon.write)
         pipe.send(("ready", ""))
         wait = 0.0
@@ -57,6 +71,12 @@ def main(address: str, directory: str, beacon_path: str) -> None:
                 return
             beacon.write("", 0.0)
             wait = max(0.0, scheduler.turn())
+
+
+def _end_with_server() -> None:
+    """End, even in the middle of an endless step, when the other end of standard input is gone."""
+    sys.stdin.buffer.read()
+    os._exit(0)
 
 
 def _warm() -> None:

@@ -2,8 +2,7 @@
 
 import { h, icon, ICONS, mark, write } from "./dom.js";
 
-const SPEEDS = [["slow", "slow"], ["1", "one"], ["10", "ten"], ["max", "max"], ["fast", "fast"]]; // prettier-ignore
-export const SEEDS = 100000; // a new seed is drawn below this
+const SPEEDS = [["slow", "slow"], ["1", "one"], ["10", "ten"], ["max", "max"], ["fast", "fast"]];
 
 export class Controls {
   constructor(stage) {
@@ -18,24 +17,24 @@ export class Controls {
     const focused = this.element.getRootNode().activeElement?.dataset?.control;
     const owner = stage.role === "owner";
     mark(this.element, "aria-label", stage.data.title || stage.data.experiment);
-    this.play = this.button("play", "play", () => stage.toggle(), "big");
+    this.play = this.button("play", "play", () => stage.actions.toggle(), "big");
     this.seed = this.seedField();
     this.speed = this.speedList();
     const steering = [
       this.play,
-      this.button("step", "step", () => stage.act({ op: "step" }, true)),
-      stage.data.phases?.length ? this.button("phase", "phase", () => stage.act({ op: "phase" }, true)) : null,
-      this.button("reset", "reset", () => stage.reset()),
+      this.button("step", "step", () => stage.actions.step()),
+      stage.data.phases?.length ? this.button("phase", "phase", () => stage.actions.phase()) : null,
+      this.button("reset", "reset", () => stage.actions.reset()),
       this.speed,
-      h("span", { class: "seed" }, h("label", {}, h("span", {}, stage.word("controls", "seed")), this.seed), this.button("new-seed", "dice", () => stage.newSeed(), "bare", "new_seed")),
+      h("span", { class: "seed" }, h("label", {}, h("span", {}, stage.word("controls", "seed")), this.seed), this.button("new-seed", "dice", () => stage.actions.newSeed(), "bare", "new_seed")),
     ];
     this.readout = h("span", { class: "readout" });
     const rest = [
-      owner && stage.data.share ? this.button("share", "share", () => stage.share(), "bare") : null,
-      this.button("full-screen", "fullScreen", () => stage.fullScreen(), "bare", "full_screen"),
+      owner && stage.data.share ? this.button("share", "share", () => stage.actions.share(), "bare") : null,
+      this.button("full-screen", "fullScreen", () => stage.actions.fullScreen(), "bare", "full_screen"),
       this.button("keys", "keys", () => stage.keys.open(), "bare"),
     ];
-    this.element.replaceChildren(...(owner ? steering : []).filter(Boolean), ...this.timeline(owner), ...rest.filter(Boolean));
+    this.element.replaceChildren(...(owner ? steering : []).filter(Boolean), ...this.timeline(owner), h("span", { class: "aside" }, rest.filter(Boolean)));
     if (focused) this.element.querySelector(`[data-control="${focused}"]`)?.focus();
     if (this.status) this.show(this.status);
   }
@@ -48,7 +47,11 @@ export class Controls {
   speedList() {
     const { stage } = this;
     const options = SPEEDS.filter(([value]) => value !== "slow" || stage.data.phases?.length);
-    const turned = (event) => stage.act({ op: "speed", value: event.target.value }, true);
+    this.chosen = -Infinity;
+    const turned = (event) => {
+      this.chosen = performance.now();
+      stage.actions.send({ op: "speed", value: event.target.value }, true);
+    };
     const list = h("select", { "data-control": "speed", "aria-label": stage.word("controls", "speed"), title: stage.word("controls", "speed"), onchange: turned });
     list.append(...options.map(([value, word]) => h("option", { value }, stage.word("speeds", word))));
     return list;
@@ -57,7 +60,7 @@ export class Controls {
   seedField() {
     const turned = (event) => {
       const value = Number(event.target.value);
-      if (event.target.value !== "" && Number.isInteger(value) && value >= 0) this.stage.act({ op: "seed", value }, true);
+      if (event.target.value !== "" && Number.isInteger(value) && value >= 0) this.stage.actions.send({ op: "seed", value }, true);
       else event.target.value = this.status?.seed ?? 0;
     };
     return h("input", { type: "number", min: 0, step: 1, "data-control": "seed", onchange: turned });
@@ -69,9 +72,9 @@ export class Controls {
     this.scrubber = h("input", { type: "range", min: 0, max: 0, step: 1, "data-control": "seek", "aria-label": stage.word("controls", "seek"), title: stage.word("controls", "seek") });
     this.scrubber.addEventListener("input", () => {
       const step = this.scrubber.valueAsNumber;
-      this.stage.seek(step >= Number(this.scrubber.max) ? null : step);
+      this.stage.actions.seek(step >= Number(this.scrubber.max) ? null : step);
     });
-    this.now = this.button("live", "live", () => stage.seek(null), "bare");
+    this.now = this.button("live", "live", () => stage.actions.seek(null), "bare");
     return owner ? [h("span", { class: "timeline" }, this.scrubber, this.now, this.readout)] : [h("span", { class: "timeline" }, this.readout)];
   }
 
@@ -92,7 +95,8 @@ export class Controls {
       const button = this.element.querySelector(`[data-control="${name}"]`);
       if (button) button.disabled = this.play.disabled;
     }
-    if (this.speed !== this.element.getRootNode().activeElement || !this.speed.matches(":open")) this.speed.value = status.speed;
+    // A choice just made is not undone by a status that was under way.
+    if (performance.now() - this.chosen > 600) this.speed.value = status.speed;
     if (this.seed !== this.element.getRootNode().activeElement) this.seed.value = status.seed;
     this.showTime();
   }

@@ -27,7 +27,7 @@ export class Knobs {
   }
 
   remedy({ id, label, knobs }) {
-    const press = () => Object.entries(knobs).forEach(([name, value]) => this.stage.act({ op: "knob", name, value }));
+    const press = () => Object.entries(knobs).forEach(([name, value]) => this.stage.actions.send({ op: "knob", name, value }));
     return h("button", { type: "button", class: "remedy", "data-control": `remedy:${id}`, onclick: press }, label);
   }
 
@@ -47,8 +47,8 @@ export class Knobs {
 
   turned(knob, value) {
     this.widgets.get(knob.name).touched = performance.now();
-    if (knob.live) this.stage.coalesce({ op: "knob", name: knob.name, value });
-    else this.stage.act({ op: "configure", config: { [knob.name]: value } });
+    if (knob.live) this.stage.actions.coalesce({ op: "knob", name: knob.name, value });
+    else this.stage.actions.send({ op: "configure", config: { [knob.name]: value } });
   }
 
   /** The run's own values; a knob that a hand is on keeps the hand's. */

@@ -16,10 +16,10 @@ export class Messages {
 
   /** The sentence for a code, in the reader's language. */
   sentence({ code, details }) {
-    const { data, stage } = { data: this.stage.data, stage: this.stage };
+    const { data } = this.stage;
     const sentence = data.words.messages?.[code];
     const names = { ...data.words.names, ...Object.fromEntries(data.knobs.map((knob) => [knob.name, knob.label])) };
-    return sentence ? fill(sentence, details, names, stage.data.language) : code;
+    return sentence ? fill(sentence, details, names, data.language) : code;
   }
 
   /** What holds until it changes: why a run stopped, that the connection is lost. Failures are alerts. */

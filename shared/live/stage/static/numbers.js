@@ -9,8 +9,8 @@ function format(language, options) {
   return found;
 }
 
-/** 1,234 · 0.5432 · 1.2e-5: whole numbers in full, others to `figures` significant figures. */
-export function number(value, language = "en", figures = 4) {
+/** 1,234 · 0.543 · 12.35 · 1.2e-5: whole numbers in full, others with as many decimals as their size needs. */
+export function number(value, language = "en") {
   if (value === null || value === undefined || !Number.isFinite(value)) return "–";
   if (Number.isInteger(value)) return format(language, { maximumFractionDigits: 0, useGrouping: "always" }).format(value);
   const size = Math.abs(value);
@@ -18,8 +18,9 @@ export function number(value, language = "en", figures = 4) {
     const [digits, power] = value.toExponential(2).split("e");
     return `${format(language, { maximumFractionDigits: 2 }).format(Number(digits))}e${Number(power)}`;
   }
-  const decimals = Math.max(0, figures - 1 - Math.floor(Math.log10(size)));
-  return format(language, { maximumFractionDigits: Math.min(decimals, 6), minimumFractionDigits: size < 100 ? Math.min(decimals, 3) : 0 }).format(value);
+  // The same number of decimals for numbers of one size: a live number must not change its width.
+  const decimals = size < 0.01 ? 5 : size < 10 ? 3 : size < 100 ? 2 : size < 1000 ? 1 : 0;
+  return format(language, { maximumFractionDigits: decimals, minimumFractionDigits: decimals }).format(value);
 }
 
 /** A number as short as it can be without loss at three figures, for ticks and knobs: 0.001, 0.5, 12, 3e-5. */

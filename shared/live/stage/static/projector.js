@@ -17,10 +17,10 @@ export class Projector {
     document.addEventListener("visibilitychange", this.hidden);
   }
 
-  /** A person did something: the latency of operation `id` is counted from now. */
-  acted(id) {
+  /** A person did something at `when`: the latency of operation `id` is counted from there. */
+  acted(id, when) {
     if (this.started.size > 500) this.started.clear();
-    this.started.set(id, performance.now());
+    this.started.set(id, when);
   }
 
   /** The server says that the next frame shows operation `id`, and so all before it. */
@@ -31,11 +31,10 @@ export class Projector {
   async show(buffer) {
     const answer = this.answer;
     this.answer = null;
-    const source = this.on;
     try {
       let frame = decode(buffer);
       if (frame instanceof Promise) frame = await frame;
-      if (source !== this.on) return;
+      if (this.closed) return;
       this.next = { frame, answer: answer ?? this.next?.answer ?? null };
     } catch (error) {
       console.warn("stage: a frame could not be read:", error);
@@ -83,6 +82,7 @@ export class Projector {
   }
 
   close() {
+    this.closed = true;
     cancelAnimationFrame(this.ticket);
     clearTimeout(this.timer);
     document.removeEventListener("visibilitychange", this.hidden);

@@ -1,0 +1,21 @@
+"""Write the card that lies beside a shipped asset: where it comes from, under what licence, how it was made.
+
+A card is a TOML file, `<name>.card.toml`, with `title`, `licence`, `source`, `made_by`, `how`, and a table
+`[sha256]` of the files that it speaks for. `tests/shared/test_weights.py` recomputes the sums.
+"""
+
+import hashlib
+import json
+from pathlib import Path
+
+
+def write_card(path: Path, files: list[Path], **text: str) -> None:
+    """Write `path` for `files` (in its own folder or below) with the sentences in `text`."""
+    lines = [f"{key} = {json.dumps(value, ensure_ascii=False)}" for key, value in text.items()]
+    sums = [f'"{f.relative_to(path.parent).as_posix()}" = "{sha256(f)}"' for f in sorted(files)]
+    path.write_text("\n".join([*lines, "", "[sha256]", *sums, ""]), encoding="utf-8")
+
+
+def sha256(path: Path) -> str:
+    """The file's SHA-256 as 64 hexadecimal digits."""
+    return hashlib.sha256(path.read_bytes()).hexdigest()

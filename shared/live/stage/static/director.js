@@ -1,0 +1,291 @@
+// One stage on the page: it holds the parts together, and passes on what the server and the person say.
+
+import { Actions, GROUP } from "./actions.js";
+import { keepAddress, leaveAddress } from "./address.js";
+import { Controls } from "./controls.js";
+import { h, mark, write } from "./dom.js";
+import { Figure } from "./figure.js";
+import { ignore, Keys, listen } from "./keys.js";
+import { Knobs } from "./knobs.js";
+import { Messages } from "./messages.js";
+import { Metrics } from "./metrics.js";
+import { number, short } from "./numbers.js";
+import { readTheme } from "./palette.js";
+import { Phases } from "./phases.js";
+import { Projector } from "./projector.js";
+import { Connection } from "./socket.js";
+import { Tooltip } from "./surface.js";
+
+const still = window.matchMedia("(prefers-reduced-motion: reduce)");
+
+export class Stage {
+  constructor(parent) {
+    this.parent = parent;
+    this.actions = new Actions(this);
+    this.figures = new Map();
+    this.status = null;
+    this.lookingBack = null; // the step looked back at; null = the present
+    this.shownStep = null;
+    this.frames = 0;
+    this.inSight = true;
+    this.timed = -Infinity;
+  }
+
+  // -- what Streamlit says ------------------------------------------------------------------------------
+
+  /** New data from the script. Another token is another run: its socket is opened; the last picture stays. */
+  connect(component) {
+    const before = this.data;
+    this.data = component.data;
+    this.trigger = component.setTriggerValue;
+    if (before?.token === this.data.token) return;
+    this.connection?.close();
+    this.projector?.close();
+    this.status = null;
+    this.lookingBack = null;
+    this.started = false;
+    this.projector = new Projector({
+      draw: (frame) => this.draw(frame),
+      acknowledge: () => connection.acknowledge(),
+      latency: (ms) => mark(this.root, "data-latency-ms", ms.toFixed(1)),
+      calm: () => this.calm(),
+    });
+    const { projector } = this;
+    const connection = new Connection(this.data.socket, {
+      open: () => this.connected(true),
+      lost: () => this.connected(false),
+      text: (message) => this.hear(message),
+      bytes: (buffer) => projector.show(buffer),
+    });
+    this.connection = connection;
+    if (this.root) this.showState();
+  }
+
+  /** Bring the page in line with the data; the first time, build it. */
+  update() {
+    const first = !this.root;
+    if (first) this.build();
+    const { data } = this;
+    mark(this.root, "data-experiment", data.experiment);
+    mark(this.root, "aria-label", data.title || data.experiment);
+    mark(this.root, "lang", data.language);
+    this.lecture();
+    this.retheme();
+    const signature = JSON.stringify([data.words, data.knobs, data.metrics, data.phases, data.remedies, data.layout, data.views, data.lecture, data.share, this.role]);
+    if (signature !== this.signature) {
+      this.signature = signature;
+      for (const part of [this.controls, this.knobs, this.metrics, this.phases, this.keys]) part.update();
+      this.knobs.enable(this.role === "owner");
+      this.arrange();
+    }
+    this.showState();
+    if (first && this.frame) this.draw(this.frame);
+  }
+
+  build() {
+    this.title = h("h2", { class: "title" });
+    this.caption = h("p", { class: "caption" });
+    this.controls = new Controls(this);
+    this.messages = new Messages(this);
+    this.metrics = new Metrics(this);
+    this.phases = new Phases(this);
+    this.knobs = new Knobs(this);
+    this.keys = new Keys(this);
+    this.views = h("div", { class: "views" });
+    const tip = h("div", { class: "tip", hidden: true, "aria-hidden": "true" });
+    this.tooltip = new Tooltip(tip);
+    this.body = h("div", { class: "body" }, this.views, this.knobs.element);
+    const head = h("header", { class: "billing" }, this.title, this.caption);
+    const parts = [head, this.controls, this.phases, this.messages, this.metrics].map((part) => part.element ?? part);
+    const states = { "data-testid": "stage", "data-state": "loading", "data-step": 0, "data-frames": 0, "data-latency-ms": "" };
+    this.root = h("section", { class: "stage", ...states }, ...parts, this.body, this.keys.dialog, tip);
+    this.parent.append(this.root);
+    this.sight = new IntersectionObserver(([entry]) => (this.inSight = entry.isIntersecting));
+    this.sight.observe(this.root);
+    this.join = ({ detail }) => this.data.group && detail.group === this.data.group && detail.from !== this && this.actions.send(detail.operation);
+    window.addEventListener(GROUP, this.join);
+    listen(this);
+    // Open where there is room beside the views, shut where they would be pushed off the screen.
+    if (this.root.clientWidth >= 900 && !this.data.lecture) this.knobs.element.open = true;
+  }
+
+  /** In lecture mode the stage covers the page. */
+  lecture() {
+    const { data, root } = this;
+    const before = root.classList.contains("lecture");
+    root.classList.toggle("lecture", Boolean(data.lecture));
+    write(this.title, data.title ?? "");
+    write(this.caption, data.caption ?? "");
+    if (data.lecture && !before) {
+      this.knobs.element.open = false;
+      document.activeElement?.blur?.();
+    }
+  }
+
+  /** The figures that the layout names, in its places. */
+  arrange() {
+    const { layout, views } = this.data;
+    const names = [...new Set(layout.join(" ").split(/\s+/).filter((name) => name && name !== "."))];
+    this.views.style.setProperty("--areas", layout.map((row) => `"${row}"`).join(" "));
+    this.views.style.setProperty("--columns", layout[0]?.split(/\s+/).length ?? 1);
+    this.views.style.setProperty("--rows", layout.length);
+    for (const [name, figure] of this.figures)
+      if (!names.includes(name)) {
+        figure.close();
+        this.figures.delete(name);
+      }
+    for (const name of names) {
+      let figure = this.figures.get(name);
+      if (!figure) this.figures.set(name, (figure = new Figure(name, this.contextOf(name))));
+      figure.rename(views[name] ?? { title: name });
+    }
+    this.views.replaceChildren(...names.map((name) => this.figures.get(name).element));
+    if (this.frame) this.drawViews();
+  }
+
+  /** What a draw function may know and do. */
+  contextOf(view) {
+    return {
+      view,
+      theme: this.theme,
+      tooltip: this.tooltip,
+      language: this.data.language,
+      plotly: this.data.plotly,
+      name: (id) => this.name(id),
+      word: (section, key) => this.word(section, key),
+      number: (value) => this.number(value),
+      short: (value) => this.short(value),
+      event: (event) => this.actions.send({ op: "event", event }),
+      steers: () => this.role === "owner",
+      calm: () => still.matches,
+    };
+  }
+
+  retheme() {
+    const theme = readTheme(this.root);
+    if (JSON.stringify(theme) === JSON.stringify(this.theme)) return;
+    this.theme = theme;
+    this.root.style.setProperty("--on-primary", theme.onPrimary);
+    this.root.classList.toggle("dark", theme.dark);
+    for (const figure of this.figures.values()) {
+      figure.context.theme = theme;
+      figure.redraw();
+    }
+  }
+
+  // -- words --------------------------------------------------------------------------------------------
+
+  word(section, key) {
+    return this.data.words[section]?.[key] ?? key;
+  }
+
+  name(id) {
+    return this.data.words.names?.[id] ?? id;
+  }
+
+  number(value) {
+    return number(value, this.data.language);
+  }
+
+  short(value) {
+    return short(value, this.data.language);
+  }
+
+  get role() {
+    return this.status?.role ?? this.data.role ?? "owner";
+  }
+
+  /** Fewer frames: for those who asked for less motion, and while nobody can see the stage. */
+  calm() {
+    return still.matches || !this.inSight;
+  }
+
+  // -- what the server says -----------------------------------------------------------------------------
+
+  connected(on) {
+    this.lost = !on;
+    if (this.root) this.showState();
+  }
+
+  hear(message) {
+    if (message.type === "status") this.take(message);
+    else if (message.type === "answer") this.projector.answered(message.id);
+    else if (message.type === "notice" && this.root) this.messages.notice(message);
+  }
+
+  take(status) {
+    const before = this.status;
+    this.status = status;
+    if (!this.root) return;
+    if (before?.role !== status.role) this.update();
+    else this.showState();
+    if (this.data.url && this.role === "owner") keepAddress(this.data.knobs, status);
+    this.autoplay();
+  }
+
+  /** A page that opens moves by itself, once. */
+  autoplay() {
+    const { data, status } = this;
+    if (this.started || !this.root || !status || status.state === "loading") return;
+    this.started = true;
+    if (data.autoplay && !data.lecture && this.role === "owner" && status.state === "paused" && status.step === 0) this.actions.send({ op: "play" });
+  }
+
+  showState() {
+    const { status, root } = this;
+    const state = status?.state ?? "loading";
+    const text = this.word("states", this.lost ? "lost" : state);
+    if (root.dataset.state !== state || this.said !== text) this.messages.say((this.said = text));
+    mark(root, "data-state", state);
+    mark(root, "data-role", this.role);
+    if (this.shownStep === null && status) mark(root, "data-step", status.step);
+    const message = status?.message;
+    if (this.lost) this.messages.state(this.word("states", "lost"));
+    else if (message) this.messages.state(this.messages.sentence(message), state === "failed");
+    else if (this.lookingBack !== null && status) this.messages.state(this.lookingBackText());
+    else this.messages.state(null);
+    if (!status) return;
+    this.controls.show(status);
+    this.knobs.show(status.config);
+    this.autoplay();
+  }
+
+  lookingBackText() {
+    const sentence = this.word("readout", "looking_back");
+    return sentence.replace("{step}", this.number(this.shownStep ?? this.lookingBack)).replace("{live}", this.number(this.status.step));
+  }
+
+  drawViews() {
+    for (const [name, view] of Object.entries(this.frame.views)) this.figures.get(name)?.draw(view);
+  }
+
+  draw(frame) {
+    this.frame = frame;
+    if (!this.root) return; // the sheet is still on its way; drawn when it is here
+    this.drawViews();
+    this.metrics.show(frame.metrics);
+    this.phases.show(frame.phase);
+    this.shownStep = frame.step;
+    this.root.dataset.step = frame.step;
+    this.root.dataset.frames = ++this.frames;
+    if (this.lookingBack !== null) this.messages.state(this.lookingBackText());
+    if (performance.now() - this.timed > 100 || this.status?.state !== "playing") this.showTime();
+  }
+
+  showTime() {
+    this.timed = performance.now();
+    this.controls.showTime();
+  }
+
+  close() {
+    this.connection?.close();
+    this.projector?.close();
+    leaveAddress();
+    if (!this.root) return;
+    ignore(this);
+    window.removeEventListener(GROUP, this.join);
+    this.sight.disconnect();
+    for (const figure of this.figures.values()) figure.close();
+    this.root.remove();
+  }
+}
