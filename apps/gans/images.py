@@ -12,7 +12,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from shared.data.emoji import GROUPS, emoji_pictures
+from shared.data.emoji import GROUPS, emoji_pictures, on_white
 from shared.data.fashion_mnist import CLASSES, fashion_mnist
 from shared.live.experiment import Bars, Curves, Experiment, Frame, Heatmap, Histogram, Images, Plain, Series, knob
 from shared.models.classifier import Judgement, frechet_distance, judge, real_judgement
@@ -31,7 +31,7 @@ class ImagesGanConfig:
     """The settings; with the default ones, clothes can be told apart after about a minute on one core."""
 
     dataset: str = knob("fashion_mnist", choices=("fashion_mnist", "emoji"))
-    emoji_group: str = knob("smileys", choices=GROUPS)  # of the emoji alone
+    emoji_group: str = knob("smileys_emotion", choices=GROUPS)  # of the emoji alone
     start: str = knob("scratch", choices=("scratch", "shipped"))  # shipped weights bring their width and latent
     loss: str = knob("non_saturating", choices=LOSSES, live=True)
     lr_discriminator: float = knob(1e-3, low=1e-5, high=1e-1, scale="log", live=True)
@@ -301,7 +301,7 @@ def pictures(config: ImagesGanConfig) -> np.ndarray:
     """The real pictures, uint8 (N, H, W, C)."""
     if config.dataset == "fashion_mnist":
         return fashion_mnist("train")[0][..., None]
-    return emoji_pictures(size=32, group=config.emoji_group).pixels
+    return on_white(emoji_pictures(size=32, group=config.emoji_group).pixels)
 
 
 def weights_name(config: ImagesGanConfig) -> str:

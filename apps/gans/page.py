@@ -19,7 +19,7 @@ QUALITY = ("modes_covered", "high_quality", "js_divergence", "loss_discriminator
 GANS = Topic(
     folder=Path(__file__).parent,
     address="gans",
-    icon="🎭",
+    icon=":material/theater_comedy:",
     scenes=(
         Scene(
             id="points",

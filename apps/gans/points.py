@@ -3,6 +3,7 @@
 Read it from the top: the losses, the networks, then PointsGan, whose six phases are one update.
 """
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -87,12 +88,6 @@ def belief(name: str, scores: Tensor, wavers: float, sure: float) -> Tensor:
     return (0.5 + (scores - wavers) / (2 * sure)).clamp(0, 1)
 
 
-def accuracy(name: str, real: Tensor, fake: Tensor) -> tuple[float, float]:
-    """The shares of real and of generated points that D takes for what they are."""
-    wavers, _ = scale(name, real, fake)
-    return (real > wavers).float().mean().item(), (fake <= wavers).float().mean().item()
-
-
 # -- the players -----------------------------------------------------------------------------------------
 
 
@@ -131,9 +126,8 @@ def mlp(inputs: int, outputs: int, depth: int, width: int, activation: str) -> n
 
 def make_optimizer(name: str, network: nn.Module) -> torch.optim.Optimizer:
     """Adam or plain gradient descent; the rate is set anew at every move, since it is a live knob."""
-    if name == "adam":
-        return torch.optim.Adam(network.parameters(), betas=BETAS, fused=True)
-    return torch.optim.SGD(network.parameters(), fused=True)
+    weights = network.parameters()
+    return torch.optim.Adam(weights, betas=BETAS, fused=True) if name == "adam" else torch.optim.SGD(weights)
 
 
 def descend(optimizer: torch.optim.Optimizer, gradients: list[Tensor], learning_rate: float) -> None:
@@ -181,7 +175,7 @@ class PointsGan(Experiment[PointsGanConfig]):
         self.discriminator_series = Series("loss_discriminator", "accuracy_real", "accuracy_fake")
         self.generator_series = Series("loss_generator")
         self.quality_series = Series("js_divergence", "movement")
-        self.modes_series = Series("modes_covered", "high_quality")
+        self.modes_series = Series("modes_covered")
         self.latest: dict[str, float] = {}
         self.use_data(c.dataset, points.sample(c.dataset, DATA))
         self.before = self.generator(self.fixed_noise).detach()
@@ -226,16 +220,13 @@ class PointsGan(Experiment[PointsGanConfig]):
         name, (real, fake) = self.config.loss, self.batch.scores.chunk(2)
         loss = discriminator_loss(name, real, fake)
         if name == "wasserstein_gp":
+            real_seen, fake_seen = self.batch.seen.chunk(2)
             mix = torch.rand(len(real), 1)
-            loss = loss + PENALTY * gradient_penalty(self.discriminator, *self.batch.seen.chunk(2), mix)
+            loss = loss + PENALTY * gradient_penalty(self.discriminator, real_seen, fake_seen, mix)
         self.discriminator_gradients = list(torch.autograd.grad(loss, list(self.discriminator.parameters())))
-        right_real, right_fake = accuracy(name, real, fake)
-        self.note(
-            self.discriminator_series,
-            loss_discriminator=loss.item(),
-            accuracy_real=right_real,
-            accuracy_fake=right_fake,
-        )
+        wavers, _ = scale(name, real, fake)
+        right = [(real > wavers).float().mean().item(), (fake <= wavers).float().mean().item()]
+        self.note(self.discriminator_series, loss.item(), *right)
 
     def discriminator_moves(self) -> None:
         """θ_D ← θ_D - η_D ∂L_D/∂θ_D; with several updates a step, each further one on a new batch."""
@@ -253,7 +244,7 @@ class PointsGan(Experiment[PointsGanConfig]):
         scores = self.discriminator(self.blur(self.batch.fake)).squeeze(1)
         loss = generator_loss(self.config.loss, scores)
         self.generator_gradients = list(torch.autograd.grad(loss, list(self.generator.parameters())))
-        self.note(self.generator_series, loss_generator=loss.item())
+        self.note(self.generator_series, loss.item())
 
     def generator_moves(self) -> None:
         """θ_G ← θ_G - η_G ∂L_G/∂θ_G."""
@@ -273,10 +264,11 @@ class PointsGan(Experiment[PointsGanConfig]):
 
     # -- what there is to see ------------------------------------------------------------------------------
 
-    def note(self, series: Series, **values: float) -> None:
-        """Remember this update's numbers for the curves and for the next frame."""
-        series.record(self.step_count, **values)
-        self.latest.update(values)
+    def note(self, series: Series, *values: float) -> None:
+        """Remember this update's numbers, in the order of the series' names, for curves and the next frame."""
+        named = dict(zip(series.names, values, strict=True))
+        series.record(self.step_count, **named)
+        self.latest.update(named)
 
     @torch.no_grad()
     def take_stock(self, step: int) -> None:
@@ -297,17 +289,17 @@ class PointsGan(Experiment[PointsGanConfig]):
         if not self.between_steps:
             real, fake = self.batch.real[:SHOWN], self.generator(self.batch.noise[:SHOWN])
         scores = self.discriminator(torch.cat([FIELD, real, fake])).squeeze(1)
-        if not torch.isfinite(scores.sum() + samples.sum()):
-            raise Plain("diverged", metric="D(x)", step=self.step_count)
         field, real_scores, fake_scores = scores.split([len(FIELD), len(real), len(fake)])
         gradients = {"generator": self.generator_gradients, "discriminator": self.discriminator_gradients}
-        metrics = points.judge(samples, self.data_share, points.MODES.get(self.dataset)) | {"movement": self.movement}
-        metrics |= self.latest
+        metrics = points.judge(samples, self.data_share, points.MODES.get(self.dataset))
+        metrics |= self.latest | {"movement": self.movement}
         metrics |= {f"{who}_gradient_norm": get_total_norm(found).item() for who, found in gradients.items()}
+        for name, value in (metrics | {"D(x)": scores.sum().item(), "G(z)": samples.sum().item()}).items():
+            if not math.isfinite(value):
+                raise Plain("diverged", metric=name, step=self.step_count)
+        wavers, sure = scale(self.config.loss, real_scores, fake_scores)
         views = {
-            "plane": self.plane(
-                real, fake, belief(self.config.loss, field, *scale(self.config.loss, real_scores, fake_scores))
-            ),
+            "plane": self.plane(real, fake, belief(self.config.loss, field, wavers, sure)),
             "scores": score_histogram(real_scores, fake_scores),
             "norms": layer_norms(self.generator, self.discriminator, gradients),
         }
@@ -327,12 +319,12 @@ class PointsGan(Experiment[PointsGanConfig]):
 
     def curves(self) -> dict[str, View]:
         """Losses and accuracies at every update, quality every STOCK steps."""
-        told = self.discriminator_series.curves() | self.generator_series.curves()
-        return {
-            "losses": Curves({name: told[name] for name in ("loss_discriminator", "loss_generator")}),
-            "accuracy": Curves({name: told[name] for name in ("accuracy_real", "accuracy_fake")}, {"chance": 0.5}),
-            "quality": Curves(self.quality_series.curves() | self.modes_series.curves()),
-        }
+        accuracy = self.discriminator_series.curves()
+        losses = {"loss_discriminator": accuracy.pop("loss_discriminator")} | self.generator_series.curves()
+        found: dict[str, View] = {"losses": Curves(losses), "accuracy": Curves(accuracy, {"chance": 0.5})}
+        if self.dataset in points.MODES:
+            found["modes"] = Curves(self.modes_series.curves(), {"all": len(points.MODES[self.dataset].centres)})
+        return found | {"quality": Curves(self.quality_series.curves())}
 
     def on_event(self, event: Mapping[str, Any]) -> None:
         """A drawing becomes the real points, at once; both networks stay as they are."""

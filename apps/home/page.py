@@ -6,7 +6,7 @@ from pathlib import Path
 import streamlit as st
 
 from shared.live.engine import the_engine
-from shared.ui.frame import Home
+from shared.ui.frame import Home, header
 from shared.ui.scene import Topic
 from shared.ui.text import Text, text
 from shared.ui.visit import Visit
@@ -17,7 +17,7 @@ COLUMNS = 2
 
 def show(now: Visit, its: Text, topics: Sequence[Topic]) -> None:
     """The course map, then what is running."""
-    st.title(its("title"))
+    header(its("title"), now)
     st.markdown(f"#### {its('idea')}")
     st.markdown(its("how"))
     st.header(its("map"))

@@ -135,3 +135,121 @@ def render(markup: str) -> np.ndarray:
     pixels[top : top + picture.height, left : left + picture.width] = picture
     pixels[pixels[..., 3] == 0] = 0
     return pixels
+
+
+def palette_of(pixels: np.ndarray, rounds: int = 8) -> tuple[np.ndarray, np.ndarray]:
+    """The 256 colours that draw `pixels`, uint8 (..., 4), best: palette uint8 (256, 4) and indices uint8 (...).
+
+    Lloyd's k-means on the distinct colours, weighted by how often they occur, from an octree's palette; distances are
+    taken on colours multiplied by their opacity, since that is what the eye gets.
+    """
+    flat = np.ascontiguousarray(pixels.reshape(-1, 4)).view(np.uint32).ravel()
+    packed, place, weight = np.unique(flat, return_inverse=True, return_counts=True)
+    colours = packed.view(np.uint8).reshape(-1, 4).astype(np.float32)
+    octree = Image.fromarray(pixels.reshape(-1, SIZE, 4)).quantize(256, Image.Quantize.FASTOCTREE)
+    centres = np.zeros((256, 4), np.float32)
+    start = np.array(octree.getpalette("RGBA"), np.float32).reshape(-1, 4)
+    centres[: len(start)] = start
+    points = premultiplied(colours)
+    for last in [False] * rounds + [True]:
+        near = nearest(points, premultiplied(centres))
+        if not last:
+            total = np.bincount(near, weight, 256)
+            for channel in range(4):
+                mean = np.bincount(near, weight * colours[:, channel], 256) / np.maximum(total, 1)
+                centres[:, channel] = np.where(total > 0, mean, centres[:, channel])
+    return centres.round().astype(np.uint8), near[place.ravel()].astype(np.uint8).reshape(pixels.shape[:-1])
+
+
+def premultiplied(colours: np.ndarray) -> np.ndarray:
+    """RGBA with colour scaled by opacity, float32 (N, 4), 0 … 255."""
+    return np.concatenate([colours[:, :3] * colours[:, 3:] / 255, colours[:, 3:]], axis=1)
+
+
+def nearest(points: np.ndarray, centres: np.ndarray) -> np.ndarray:
+    """The index of the centre next to each point, (N,), in pieces that fit in memory."""
+    pieces = np.array_split(points, len(points) // 50_000 + 1)
+    return np.concatenate([((centres**2).sum(1) - 2 * piece @ centres.T).argmin(1) for piece in pieces])
+
+
+def save_mosaic(pictures: list[np.ndarray], path: Path) -> None:
+    """Pictures of one group in one style as a PNG of at most 256 colours, COLUMNS to a row, in the index's order."""
+    rows = -(-len(pictures) // COLUMNS)
+    tiles = np.zeros((rows * COLUMNS, SIZE, SIZE, 4), np.uint8)
+    tiles[: len(pictures)] = pictures
+    palette, indices = palette_of(tiles)
+    grid = indices.reshape(rows, COLUMNS, SIZE, SIZE).swapaxes(1, 2).reshape(rows * SIZE, COLUMNS * SIZE)
+    image = Image.fromarray(np.ascontiguousarray(grid), "P")
+    image.putpalette(palette[:, :3].tobytes())
+    path.parent.mkdir(parents=True, exist_ok=True)
+    image.save(path, optimize=True, transparency=palette[:, 3].tobytes())
+
+
+# -- the set ---------------------------------------------------------------------------------------------
+
+
+def build(folder: Path) -> list[Path]:
+    """Write every mosaic and the index; returns the files."""
+    concepts = read_concepts(unpack(NAMES, folder))
+    packages = {style: unpack(package, folder) for style, package in STYLES.items()}
+    also = {bare(code): name for code, name in load(packages["noto"] / "chars.json").items()}
+    icons = {style: load(path / "icons.json") for style, path in packages.items()}
+    drawn = {
+        style: find_drawings(icons[style], load(path / "chars.json"), concepts, also)
+        for style, path in packages.items()
+    }  # fmt: skip
+    for concept in concepts:
+        concept["styles"] = [style for style in STYLES if concept["id"] in drawn[style]]
+    concepts = [concept for concept in concepts if len(concept["styles"]) >= STYLES_NEEDED]
+    files = []
+    for style in STYLES:
+        for group in dict.fromkeys(concept["group"] for concept in concepts):
+            members = [c["id"] for c in concepts if c["group"] == group and style in c["styles"]]
+            if members:
+                files.append(DATA / style / f"{group}.png")
+                save_mosaic([render(svg(icons[style], drawn[style][member])) for member in members], files[-1])
+        print(style, sum(style in concept["styles"] for concept in concepts), flush=True)
+    files.append(DATA / "index.json")
+    write_index(files[-1], packages, concepts)
+    return files
+
+
+def write_index(path: Path, packages: dict[str, Path], concepts: list[dict[str, Any]]) -> None:
+    """Styles with author and licence, and concepts with group, names and the styles that draw them."""
+    styles = []
+    for style, folder in packages.items():
+        about = load(folder / "info.json")
+        licence = about["license"]
+        styles.append({
+            "id": style, "name": about["name"], "author": about["author"]["name"], "source": about["author"]["url"],
+            "licence": licence["spdx"], "licence_url": licence["url"], "package": STYLES[style],
+        })  # fmt: skip
+    kept = ("id", "emoji", "group", "en", "es", "styles")
+    lines = ",\n".join(json.dumps({key: c[key] for key in kept}, ensure_ascii=False) for c in concepts)
+    head = json.dumps(styles, ensure_ascii=False, indent=1)
+    path.write_text(f'{{"size": {SIZE}, "columns": {COLUMNS},\n"styles": {head},\n"concepts": [\n{lines}\n]}}\n')
+
+
+def main() -> None:
+    """Fetch, render, write, and lay the card beside."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--packages", type=Path, help="where the npm archives are or shall be")
+    arguments = parser.parse_args()
+    with tempfile.TemporaryDirectory() as temporary:
+        files = build(arguments.packages or Path(temporary))
+    write_card(
+        DATA / "emoji.card.toml",
+        files,
+        title="Emoji in seven drawing styles",
+        licence="Drawings: each style its own, see index.json (Apache-2.0, CC BY 4.0, CC BY-SA 4.0, MIT). Names and "
+        "groups: emojibase-data, MIT, © 2017-2019 Miles Johnson, from Unicode CLDR",
+        source="npm: " + ", ".join([*STYLES.values(), NAMES]),
+        made_by="python -m assets.build.emoji",
+        how=f"Every emoji that at least {STYLES_NEEDED} of the styles draw, without skin-tone variants, rendered by "
+        f"resvg at {SIZE} × {SIZE} pixels; one PNG for each style and group, {COLUMNS} pictures to a row in the order "
+        "of index.json, reduced to 256 colours each (with opacity) by k-means: the only change to the drawings.",
+    )
+
+
+if __name__ == "__main__":
+    main()

@@ -6,13 +6,23 @@
 
 import argparse
 import json
+import math
+import os
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 from shared.live import registry
-from shared.live.experiment import Frame, Images, Plain, View, knobs
+from shared.live.experiment import SEED_HIGH, Frame, Images, Plain, View, knobs
+
+
+class Parser(argparse.ArgumentParser):
+    """Says what is wrong in one line."""
+
+    def error(self, message: str) -> NoReturn:
+        self.exit(2, f"{message}\n")
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -24,24 +34,43 @@ def main(arguments: list[str] | None = None) -> int:
         print(problem, file=sys.stderr)
         return 2
     except BrokenPipeError:
-        return 0
+        # Whoever read has gone; Python's own last flush must not complain either.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    except OSError as problem:
+        print(problem, file=sys.stderr)
+        return 2
     return 0
 
 
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="python -m shared.live", description="Run an experiment without a page.")
+def _parser() -> Parser:
+    parser = Parser(prog="python -m shared.live", description="Run an experiment without a page.")
     commands = parser.add_subparsers(dest="command", required=True)
     commands.add_parser("list", help="every experiment and its knobs")
     run = commands.add_parser("run", help="advance one and print its frames")
     run.add_argument("experiment")
-    run.add_argument("--seed", type=int, default=0)
-    run.add_argument("--steps", type=int, default=1000)
+    run.add_argument("--seed", type=_whole(0, SEED_HIGH), default=0)
+    run.add_argument("--steps", type=_whole(0), default=1000)
     run.add_argument("--seconds", type=float, help="stop after this many, whatever the steps")
     run.add_argument("--set", action="append", default=[], metavar="KNOB=VALUE", help="may be given many times")
-    run.add_argument("--every", type=int, default=100, help="a frame every so many steps")
+    run.add_argument("--every", type=_whole(1), default=100, help="a frame every so many steps")
     run.add_argument("--jsonl", action="store_true", help="one JSON object a frame")
     run.add_argument("--save", type=Path, metavar="DIR", help="also write each frame's views: PNG and .npz")
     return parser
+
+
+def _whole(low: int, high: float = math.inf) -> Callable[[str], int]:
+    """Reads a whole number from `low` to `high`."""
+
+    def whole(text: str) -> int:
+        try:
+            number = int(text)
+            if low <= number <= high:
+                return number
+        except ValueError:
+            pass
+        raise argparse.ArgumentTypeError(f"{text} is not a whole number from {low} to {high}")
+
+    return whole
 
 
 def _list() -> None:
@@ -49,7 +78,8 @@ def _list() -> None:
         experiment_class = registry.find(experiment_id)
         print(f"{experiment_id}  {(experiment_class.__doc__ or '').strip().splitlines()[0]}")
         for knob in knobs(experiment_class.config_class()).values():
-            allowed = ", ".join(map(str, knob.choices)) if knob.choices else f"{knob.low} … {knob.high}"
+            choices = knob.choices or ((False, True) if knob.type is bool else ())
+            allowed = ", ".join(map(str, choices)) or (f"{knob.low} … {knob.high}" if knob.low is not None else "any")
             print(f"    {knob.name} = {knob.default}  ({allowed}){'  live' if knob.live else ''}")
 
 

@@ -272,11 +272,18 @@ class Engine:
             run.values = run.values | dict(operation["config"])
         self._place(run)
 
-    def taken(self, viewer: Viewer) -> None:
-        """A viewer has taken the newest frame: the worker may make another."""
-        host = viewer.run.host
-        if host is not None:
-            host.send(("credit", viewer.run.key))
+    def look_back(self, viewer: Viewer, step: int) -> bytes | None:
+        """The frame nearest to `step` that is still kept."""
+        with self.lock:
+            return viewer.run.history.nearest(step)
+
+    def take(self, viewer: Viewer) -> tuple[int, int, bytes]:
+        """The newest frame's number, the last operation that it shows, its bytes. The worker may make another."""
+        with self.lock:
+            run = viewer.run
+            if run.host is not None:
+                run.host.send(("credit", run.key))
+            return run.sequence, run.frame_serial, run.frame
 
     # -- what workers say -------------------------------------------------------------------------------
 
@@ -336,9 +343,9 @@ class Engine:
             for viewer in run.viewers:
                 viewer.wake()
         for other in self.runs.values():
-            if other.host is host and other.notice and other.notice["code"] == "worker_slow":
-                if other.key != key or seconds <= self.limits.slow_after:
-                    other.notice = None
+            over = other.key != key or seconds <= self.limits.slow_after
+            if over and other.host is host and other.notice and other.notice["code"] == "worker_slow":
+                other.notice = None
         if (key and seconds > allowed) or (not key and seconds > self.limits.idle_silence):
             host.kill()
 

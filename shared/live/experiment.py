@@ -34,6 +34,7 @@ __all__ = [
     "Series", "View", "configure", "knob", "knobs",
 ]  # fmt: skip
 
+SEED_HIGH = 2**31 - 1  # seeds go from 0 to this
 Scale = Literal["linear", "log"]
 Value = bool | int | float | str
 
@@ -109,6 +110,8 @@ def knob(
     length: int = 200,
 ) -> Any:
     """Declare a config field once; widget, validation, URL, command line and docs all follow from it."""
+    if (low is None) != (high is None) or (scale == "log" and (low is None or low <= 0)):
+        raise TypeError(f"a range has two ends, above 0 on a log scale; not {low} … {high}")
     spec = {"low": low, "high": high, "choices": choices, "scale": scale, "live": live, "length": length}
     return dataclasses.field(default=default, metadata={"knob": spec})
 
@@ -281,13 +284,15 @@ class Experiment(Generic[Config]):
             load: Callable[[Any], Any] | None = getattr(current, "load_state_dict", None)
             if load is not None:
                 load(value)
+            elif getattr(current, "requires_grad", False) and current.is_leaf:
+                current.data.copy_(value)  # an optimiser may hold this very tensor
             else:
                 setattr(self, name, value)
 
 
 def _is_plain(value: object) -> bool:
     """True for what a checkpoint may hold as it is."""
-    if value is None or isinstance(value, bool | int | float | str):
+    if value is None or isinstance(value, bool | int | float | str | np.ndarray | np.generic):
         return True
     if isinstance(value, list | tuple):
         return all(map(_is_plain, value))

@@ -29,7 +29,7 @@ class History:
 
     def add(self, step: int, frame: bytes) -> None:
         """Remember a frame, unless it comes sooner after the last one than the present thinning keeps."""
-        if self.steps and step < self.steps[-1] + self.stride:
+        if len(frame) > self.limit or (self.steps and step < self.steps[-1] + self.stride):
             return
         while self.steps and self._full(len(frame)):
             self._thin()

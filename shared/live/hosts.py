@@ -40,7 +40,10 @@ class ProcessHost:
     thread of this host's."""
 
     def __init__(
-        self, directory: Path, answer: Callable[["ProcessHost", tuple[Any, ...]], None], lost: Callable[["ProcessHost"], None]
+        self,
+        directory: Path,
+        answer: Callable[["ProcessHost", tuple[Any, ...]], None],
+        lost: Callable[["ProcessHost"], None],
     ) -> None:
         secret = secrets.token_hex(32).encode()
         beacon = directory / f"worker-{secrets.token_hex(4)}.beacon"

@@ -16,6 +16,9 @@ import torch
 from shared.live.experiment import Experiment, Frame, Plain, configure, knobs
 
 RandomStates = tuple[torch.Tensor, Any, Any]
+# What a checkpoint may hold beside torch's own: numpy's numbers and arrays.
+NUMPY = [np.ndarray, np.dtype, np.zeros(0).__reduce__()[0], np.float64().__reduce__()[0]]
+NUMPY += [type(np.dtype(name)) for name in ("bool", "uint8", "int32", "int64", "float32", "float64")]
 
 
 class Randomness:
@@ -151,13 +154,18 @@ class Run:
             "seed": self.seed,
         }
         with tempfile.NamedTemporaryFile(dir=path.parent, delete=False) as file:
-            torch.save(state, file)
+            try:
+                torch.save(state, file)
+            except BaseException:
+                os.unlink(file.name)
+                raise
         os.replace(file.name, path)
 
     @classmethod
     def load(cls, experiment_class: type[Experiment], path: Path) -> "Run":
         """The run as save() left it. Tensors and plain values only: nothing in the file is executed."""
-        state = torch.load(path, weights_only=True)
+        with torch.serialization.safe_globals(NUMPY):
+            state = torch.load(path, weights_only=True)
         run = cls(experiment_class, state["values"], state["seed"])
         with run.randomness.own():
             run.experiment.load_state_dict(state["experiment"])

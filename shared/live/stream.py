@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import logging
 import math
 import time
 from collections.abc import Mapping
@@ -12,7 +13,7 @@ from starlette.websockets import WebSocket, WebSocketDisconnect
 
 from shared.live import wire
 from shared.live.engine import Engine, Viewer
-from shared.live.experiment import Plain
+from shared.live.experiment import SEED_HIGH, Plain
 from shared.live.scheduler import SPEEDS
 
 MESSAGE_BYTES = 65_536
@@ -20,7 +21,6 @@ MESSAGES_PER_SECOND = 240.0  # acknowledgements included: 60 frames, 60 slider m
 BURST = 480.0
 DROPPED_BEFORE_CLOSING = 5_000
 STATUS_SECONDS = 0.2
-SEED_HIGH = 2**31 - 1
 LOOPBACK = ("127.0.0.1", "::1", "localhost")
 
 
@@ -29,7 +29,7 @@ def parse(text: str) -> dict[str, Any]:
     if len(text) > MESSAGE_BYTES:
         raise Plain("message_large", limit=MESSAGE_BYTES)
     try:
-        message = json.loads(text)
+        message = json.loads(text, parse_float=_finite, parse_constant=_finite)
     except (ValueError, RecursionError):
         raise Plain("operation_bad", reason="not JSON") from None
     if not isinstance(message, dict):
@@ -47,17 +47,36 @@ def parse(text: str) -> dict[str, Any]:
     return operation
 
 
+def _finite(text: str) -> float:
+    """A number as JSON knows it: not NaN, Infinity or 1e999."""
+    number = float(text)
+    if not math.isfinite(number):
+        raise ValueError(text)
+    return number
+
+
 def _whole(value: object) -> bool:
     return isinstance(value, int) and not isinstance(value, bool) and 0 <= value <= SEED_HIGH
 
 
 def _value(value: object) -> bool:
     """What a knob may be set to; the knob itself decides the rest."""
-    return isinstance(value, bool | int | str) or (isinstance(value, float) and math.isfinite(value))
+    return isinstance(value, bool | int | float | str)
 
 
 def _values(value: object) -> bool:
     return isinstance(value, dict) and 0 < len(value) <= 50 and all(map(_value, value.values()))
+
+
+def _event(value: object) -> bool:
+    """An object with a kind; the experiment decides the rest. Never so deep that it could not be handed on."""
+    return isinstance(value, dict) and isinstance(value.get("kind"), str) and _shallow(value, 8)
+
+
+def _shallow(value: object, depth: int) -> bool:
+    """At most `depth` lists or objects within each other."""
+    inner = value.values() if isinstance(value, dict) else value if isinstance(value, list) else None
+    return inner is None or (depth > 0 and all(_shallow(item, depth - 1) for item in inner))
 
 
 # Operation → its fields and what each must be. `ack`, `seek` are the stream's own; the rest is the engine's.
@@ -73,26 +92,27 @@ FIELDS: dict[str, Mapping[str, Any]] = {
     "seek": {"step": lambda step: step is None or _whole(step)},
     "knob": {"name": lambda name: isinstance(name, str) and len(name) <= 60, "value": _value},
     "configure": {"config": _values},
-    "event": {"event": lambda event: isinstance(event, dict) and isinstance(event.get("kind"), str)},
+    "event": {"event": _event},
 }
 
 
 class Meter:
-    """Lets `rate` messages a second through, `burst` at once."""
+    """Lets `rate` messages of a kilobyte a second through, `burst` at once."""
 
     def __init__(self, rate: float, burst: float) -> None:
         self.rate, self.burst = rate, burst
         self.left, self.at = burst, time.monotonic()
         self.dropped = 0
 
-    def allows(self) -> bool:
+    def allows(self, size: int) -> bool:
+        """`size` in bytes."""
         now = time.monotonic()
         self.left = min(self.burst, self.left + (now - self.at) * self.rate)
         self.at = now
         if self.left < 1.0:
             self.dropped += 1
             return False
-        self.left -= 1.0
+        self.left -= 1.0 + size / 1024
         return True
 
 
@@ -103,7 +123,7 @@ class Stream:
         self.engine, self.socket = engine, socket
         self.loop = asyncio.get_running_loop()
         self.news = asyncio.Event()
-        self.remote = bool(socket.client) and socket.client.host not in LOOPBACK
+        self.remote = socket.client is not None and socket.client.host not in LOOPBACK
         self.ready = True  # the last frame sent has been drawn
         self.shown = 0  # sequence of the last frame sent
         self.past: bytes | None = None  # a frame from the history, to be sent
@@ -121,14 +141,16 @@ class Stream:
             await self._tell(problem.as_json())
             await self.socket.close(4404)
             return
-        sender = asyncio.create_task(self._send())
+        both = [asyncio.create_task(self._send()), asyncio.create_task(self._receive())]
         try:
-            await self._receive()
-        except (WebSocketDisconnect, RuntimeError):
-            pass
+            await asyncio.wait(both, return_when=asyncio.FIRST_COMPLETED)
         finally:
-            sender.cancel()
             self.viewer.close()
+            for task in both:
+                task.cancel()
+            for end in await asyncio.gather(*both, return_exceptions=True):
+                if isinstance(end, Exception) and not isinstance(end, WebSocketDisconnect | RuntimeError):
+                    logging.getLogger(__name__).error("a stage's socket broke", exc_info=end)
 
     def _wake(self) -> None:
         """Called on an engine's thread."""
@@ -148,7 +170,10 @@ class Stream:
             message = await self.socket.receive()
             if message["type"] == "websocket.disconnect":
                 return
-            if not meter.allows():
+            text = message.get("text") or ""
+            if not meter.allows(len(text)):
+                # A frame's receipt may be lost in the crowd; the frames after it may not.
+                self.ready = self.ready or text == '{"op":"ack"}'
                 if meter.dropped > DROPPED_BEFORE_CLOSING:
                     await self.socket.close(1008)
                     return
@@ -157,7 +182,7 @@ class Stream:
                     await self._tell(Plain("too_many_messages").as_json())
                 continue
             try:
-                await self._obey(parse(message.get("text") or ""))
+                await self._obey(parse(text))
             except Plain as refusal:
                 await self._tell(refusal.as_json())
 
@@ -168,7 +193,7 @@ class Stream:
         elif operation["op"] == "seek":
             step = operation["step"]
             self.looking_back = step is not None
-            self.past = self.viewer.run.history.nearest(step) if step is not None else None
+            self.past = self.engine.look_back(self.viewer, step) if step is not None else None
             if not self.looking_back:
                 self.shown = 0
             self.news.set()
@@ -191,8 +216,7 @@ class Stream:
                 await self._send_frame(past, 0)
             elif self.ready and not self.looking_back and run.frame and run.sequence != self.shown:
                 self.ready = False
-                sequence, serial, frame = run.sequence, run.frame_serial, run.frame
-                self.engine.taken(viewer)
+                sequence, serial, frame = self.engine.take(viewer)
                 self.shown = sequence
                 await self._answer(viewer, serial)
                 await self._send_frame(frame, sequence)
@@ -203,12 +227,10 @@ class Stream:
 
     async def _answer(self, viewer: Viewer, serial: int) -> None:
         """Tell this browser which of its actions the coming frame shows."""
-        seen = [action for action in viewer.actions if action <= serial]
-        if seen:
-            number = viewer.actions[max(seen)]
-            for action in seen:
-                del viewer.actions[action]
-            await self.socket.send_text(json.dumps({"type": "answer", "id": number}))
+        seen = [viewer.actions.pop(action) for action in sorted(viewer.actions) if action <= serial]
+        numbers = [number for number in seen if number is not None]
+        if numbers:
+            await self.socket.send_text(json.dumps({"type": "answer", "id": numbers[-1]}))
 
     async def _send_frame(self, frame: bytes, sequence: int) -> None:
         """Raw to this machine's own browsers; packed, once for all its viewers and off this thread, to others."""
@@ -235,8 +257,10 @@ class Stream:
             await self.socket.send_text(text)
 
 
-
 def same_origin(socket: WebSocket) -> bool:
     """The page that opened the socket came from this server (or is no page: then there is no Origin)."""
     origin = socket.headers.get("origin")
-    return origin is None or urlsplit(origin).netloc == socket.headers.get("host")
+    try:
+        return origin is None or urlsplit(origin).netloc == socket.headers.get("host")
+    except ValueError:
+        return False

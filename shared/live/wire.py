@@ -24,6 +24,7 @@ import numpy as np
 from shared.live.experiment import Frame
 
 DTYPES = ("uint8", "int32", "float32")
+WEBP_SIDE = 16_383  # pixels, the most that the format allows
 
 
 def encode(frame: Frame) -> bytes:
@@ -33,7 +34,8 @@ def encode(frame: Frame) -> bytes:
         name: {"kind": view.kind} | {f.name: _plain(getattr(view, f.name), arrays) for f in dataclasses.fields(view)}
         for name, view in frame.views.items()
     }
-    header = {"type": "frame", "step": frame.step, "phase": frame.phase, "metrics": frame.metrics, "views": views}
+    metrics = {name: float(value) for name, value in frame.metrics.items()}
+    header = {"type": "frame", "step": frame.step, "phase": frame.phase, "metrics": metrics, "views": views}
     return _pack(header, [(array.dtype.name, array.shape, "raw", array.tobytes()) for array in arrays])
 
 
@@ -59,7 +61,7 @@ def _pack(header: dict[str, Any], buffers: list[tuple[str, tuple[int, ...], str,
         size = len(data)
         described.append({"dtype": dtype, "shape": shape, "offset": offset, "bytes": size, "encoding": encoding})
         offset += _up_to_8(size)
-    text = json.dumps(header | {"arrays": described}, separators=(",", ":")).encode()
+    text = json.dumps(header | {"arrays": described}, separators=(",", ":"), allow_nan=False).encode()
     text += b" " * (_up_to_8(4 + len(text)) - 4 - len(text))
     parts = [struct.pack("<I", len(text)), text]
     for _, _, _, data in buffers:
@@ -104,7 +106,9 @@ def compress(message: bytes) -> bytes:
     buffers = []
     for entry, array in zip(header.pop("arrays"), arrays_of(message), strict=True):
         data, encoding = array.tobytes(), "raw"
-        if entry["dtype"] == "uint8" and array.ndim in (3, 4) and 0 < array.shape[0] * array.shape[1] <= 16_383:
+        picture = array.ndim == 3 or (array.ndim == 4 and array.shape[3] == 3)
+        sides = (array.shape[0] * array.shape[1], array.shape[2]) if picture else (0,)
+        if entry["dtype"] == "uint8" and 0 < min(sides) and max(sides) <= WEBP_SIDE:
             tall = array.reshape(array.shape[0] * array.shape[1], *array.shape[2:])
             packed = io.BytesIO()
             Image.fromarray(tall).save(packed, "webp", lossless=True, method=0)

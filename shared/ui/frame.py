@@ -1,7 +1,7 @@
 """The frame that every page shares: navigation, language, lecture mode, a topic's scenes and its prose."""
 
 import inspect
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -43,13 +43,13 @@ def show(home: Home, topics: Sequence[Topic]) -> None:
     """Run the whole app for one visit."""
     now = visit()
     own = text(HERE, now.language)
-    st.set_page_config(page_title="Vivarium", page_icon="🌱", layout="wide")
+    st.set_page_config(page_title="Vivarium", page_icon=":material/eco:", layout="wide")
 
     def page(title: str, icon: str, address: str, run: Callable[[], None], default: bool = False) -> Any:
         return st.Page(run, title=title, icon=icon, url_path=address, default=default)
 
     home_text = text(home.folder, now.language)
-    pages = [page(own("home"), "🌱", "", lambda: home.show(now, home_text, topics), default=True)]
+    pages = [page(own("home"), ":material/home:", "", lambda: home.show(now, home_text, topics), default=True)]
     for topic in topics:
         title = text(topic.folder, now.language)("title")
         pages.append(page(title, topic.icon, topic.address, lambda topic=topic: show_topic(topic, now)))
@@ -57,31 +57,29 @@ def show(home: Home, topics: Sequence[Topic]) -> None:
     st.session_state.pages = {page.url_path: page for page in pages}
     chosen = st.navigation(pages, position="hidden" if now.lecture else "top")
     keep_in_address(lang=now.language, lecture="1" if now.lecture else None)
-    if not now.lecture:
-        _header(now, own)
+    st.html(HERE / "frame.css")
     chosen.run()
 
 
-def _header(now: Visit, own: Text) -> None:
-    """Language and lecture mode, on the right of every page."""
-    _, language, lecture = st.columns([6, 2, 2], vertical_alignment="center")
-    with language:
-        st.segmented_control(
-            own("language"),
-            LANGUAGES,
-            default=now.language,
-            required=True,
-            format_func=LANGUAGE_NAMES.get,
-            key=f"language-{now.language}",
-            label_visibility="collapsed",
-            on_change=lambda: keep_in_address(lang=st.session_state[f"language-{now.language}"]),
-        )
-    with lecture:
-        st.button(own("lecture"), icon=":material/slideshow:", help=own("lecture_help"), on_click=_enter_lecture)
-
-
-def _enter_lecture() -> None:
-    st.query_params["lecture"] = "1"
+def header(title: str, now: Visit) -> None:
+    """A page's title, and on its right the language and lecture mode."""
+    own = text(HERE, now.language)
+    name, language, lecture = st.columns([6, 2, 2], vertical_alignment="center")
+    name.title(title, anchor=False)
+    key = f"language-{now.language}"
+    language.segmented_control(
+        own("language"),
+        LANGUAGES,
+        default=now.language,
+        required=True,
+        format_func=LANGUAGE_NAMES.get,
+        key=key,
+        label_visibility="collapsed",
+        on_change=lambda: keep_in_address(lang=st.session_state[key]),
+    )
+    lecture.button(
+        own("lecture"), icon=":material/slideshow:", help=own("lecture_help"), on_click=keep_in_address, kwargs={"lecture": "1"}
+    )
 
 
 def show_topic(topic: Topic, now: Visit) -> None:
@@ -89,13 +87,13 @@ def show_topic(topic: Topic, now: Visit) -> None:
     own, its = text(HERE, now.language), text(topic.folder, now.language)
     scene = chosen_scene(topic, now)
     if not now.lecture:
-        st.title(its("title"))
-        st.markdown(f"#### {its('idea')}")
+        header(its("title"), now)
+        st.markdown(its("idea"))
         _scene_picker(topic, scene, its, own)
         st.markdown(its(f"scenes.{scene.id}.caption"))
     _stages(topic, scene, now, its)
     for notice in now.notices[:NOTICES]:
-        st.warning(sentence(notice.code, notice.details, now.language), icon="⚠️")
+        st.warning(sentence(notice.code, notice.details, now.language), icon=":material/warning:")
     if not now.lecture:
         _prose(topic, scene, its, own)
 
@@ -166,6 +164,10 @@ def _stage(topic: Topic, scene: Scene, pane: int, token: str, now: Visit, its: T
             forget_knobs()
             keep_in_address(scene=asked)
 
+    def leave() -> None:
+        st.session_state.lecture = False
+        keep_in_address(lecture=None)
+
     run, role = the_engine().look_up(token)
     data = {
         "experiment": scene.experiment,
@@ -175,7 +177,8 @@ def _stage(topic: Topic, scene: Scene, pane: int, token: str, now: Visit, its: T
         "layout": list(scene.layout),
         "views": its.all("views"),
         "knobs": _knob_widgets(scene, pane, its),
-        "words": words(now.language) | {"names": its.all("names"), "metrics": its.all("metrics")},
+        "words": words(now.language) | {"names": its.all("names") | _labels(its.all("metrics"))},
+        "notes": {name: metric.get("help", "") for name, metric in its.all("metrics").items()},
         "metrics": list(scene.metrics),
         "phases": [{"id": p, "label": its(f"phases.{p}")} for p in find(scene.experiment).phases],
         "remedies": [
@@ -190,9 +193,13 @@ def _stage(topic: Topic, scene: Scene, pane: int, token: str, now: Visit, its: T
         "url": pane_prefix(pane),
         "role": role,
         "owner": now.owner,
-        "watch": run.tickets.viewer if role == "owner" else None,
+        "share": f"?scene={scene.id}&watch={run.tickets.viewer}" if role == "owner" else None,
     }
-    stage(token, data, key, go)
+    stage(token, data, key, go, leave)
+
+
+def _labels(section: Mapping[str, Mapping[str, str]]) -> dict[str, str]:
+    return {name: entry["label"] for name, entry in section.items()}
 
 
 def _knob_widgets(scene: Scene, pane: int, its: Text) -> list[dict[str, Any]]:

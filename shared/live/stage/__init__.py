@@ -76,13 +76,15 @@ def routes(engine: Callable[[], Engine]) -> list[Mount | Route | WebSocketRoute]
 _component: Callable[..., Any] | None = None
 
 
-def stage(token: str, data: Mapping[str, Any], key: str, on_scene: Callable[[], None]) -> Any:
+def stage(
+    token: str, data: Mapping[str, Any], key: str, on_scene: Callable[[], None], on_lecture: Callable[[], None]
+) -> Any:
     """Mount a stage on the run that `token` opens.
 
     data: what the stage needs to know: layout, views, knobs, words, metrics, phases, remedies, caption, title,
     scenes, language, lecture, autoplay, group, url, role, owner. See static/stage.js.
     on_scene is called, before the script runs again, when a clicker asks for another scene: the scene's id is
-    then `st.session_state[key].scene`.
+    then `st.session_state[key].scene`. on_lecture: the same, when the lecture is left.
     """
     global _component
     if _component is None:
@@ -93,4 +95,4 @@ def stage(token: str, data: Mapping[str, Any], key: str, on_scene: Callable[[], 
         "assets": assets(),
         "plotly": f"{assets()}plotly/plotly.min.js",
     }
-    return _component(key=key, data=known | dict(data), on_scene_change=on_scene)
+    return _component(key=key, data=known | dict(data), on_scene_change=on_scene, on_lecture_change=on_lecture)

@@ -98,6 +98,7 @@ export class Actions {
       reset: () => this.reset(),
       full_screen: () => this.fullScreen(),
       keys: () => this.stage.keys.open(),
+      leave: () => this.stage.trigger("lecture", "left"),
     };
     does[name]?.();
   }

@@ -141,7 +141,7 @@ export function axis({ line }) {
 
 /** The theme as a Plotly layout. `uirevision` keeps a person's zoom from one drawing to the next. */
 function base({ theme, language }) {
-  const font = { family: theme.font, size: Math.max(11, theme.size * 0.85), color: theme.text };
+  const font = { family: theme.font, size: Math.max(11, theme.small), color: theme.text };
   return {
     uirevision: "kept",
     paper_bgcolor: "rgba(0,0,0,0)",

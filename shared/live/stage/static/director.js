@@ -44,6 +44,7 @@ export class Stage {
     this.status = null;
     this.lookingBack = null;
     this.started = false;
+    this.refused = this.heard = null;
     this.projector = new Projector({
       draw: (frame) => this.draw(frame),
       acknowledge: () => connection.acknowledge(),
@@ -54,6 +55,7 @@ export class Stage {
     const connection = new Connection(this.data.socket, {
       open: () => this.connected(true),
       lost: () => this.connected(false),
+      refused: () => this.refuse(),
       text: (message) => this.hear(message),
       bytes: (buffer) => projector.show(buffer),
     });
@@ -114,6 +116,10 @@ export class Stage {
     const { data, root } = this;
     const before = root.classList.contains("lecture");
     root.classList.toggle("lecture", Boolean(data.lecture));
+    // Stages side by side share the screen.
+    const [pane, panes] = data.panes ?? [0, 1];
+    root.style.setProperty("--pane", pane);
+    root.style.setProperty("--panes", panes);
     write(this.title, data.title ?? "");
     write(this.caption, data.caption ?? "");
     if (data.lecture && !before) {
@@ -210,7 +216,16 @@ export class Stage {
   hear(message) {
     if (message.type === "status") this.take(message);
     else if (message.type === "answer") this.projector.answered(message.id);
-    else if (message.type === "notice" && this.root) this.messages.notice(message);
+    else if (message.type === "notice") {
+      this.heard = message;
+      if (this.root) this.messages.notice(message);
+    }
+  }
+
+  /** The server closed for good; the notice before that says why, and stays. */
+  refuse() {
+    this.refused = this.heard ?? { code: "token_unknown" };
+    if (this.root) this.showState();
   }
 
   take(status) {
@@ -219,7 +234,7 @@ export class Stage {
     if (!this.root) return;
     if (before?.role !== status.role) this.update();
     else this.showState();
-    if (this.data.url && this.role === "owner") keepAddress(this.data.knobs, status);
+    if (typeof this.data.url === "string" && this.role === "owner") keepAddress(this, this.data.url, status);
     this.autoplay();
   }
 
@@ -233,13 +248,13 @@ export class Stage {
 
   showState() {
     const { status, root } = this;
-    const state = status?.state ?? "loading";
+    const state = this.refused ? "failed" : (status?.state ?? "loading");
     const text = this.word("states", this.lost ? "lost" : state);
     if (root.dataset.state !== state || this.said !== text) this.messages.say((this.said = text));
     mark(root, "data-state", state);
     mark(root, "data-role", this.role);
     if (this.shownStep === null && status) mark(root, "data-step", status.step);
-    const message = status?.message;
+    const message = this.refused ?? status?.message;
     if (this.lost) this.messages.state(this.word("states", "lost"));
     else if (message) this.messages.state(this.messages.sentence(message), state === "failed");
     else if (this.lookingBack !== null && status) this.messages.state(this.lookingBackText());
@@ -280,7 +295,7 @@ export class Stage {
   close() {
     this.connection?.close();
     this.projector?.close();
-    leaveAddress();
+    leaveAddress(this);
     if (!this.root) return;
     ignore(this);
     window.removeEventListener(GROUP, this.join);

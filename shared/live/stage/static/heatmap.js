@@ -45,7 +45,7 @@ function fillCells(state, { values, low, high }, table) {
 /** The matrix's corner and cell size, with margins as wide as its names (measured again only when they change). */
 function place(pen, view, { width, height, ratio }, { theme }) {
   const [rows, columns] = view.values.shape;
-  const size = theme.size * 0.85 * ratio;
+  const size = theme.small * ratio;
   pen.font = `${size}px ${theme.font}`;
   const widest = (names) => names.reduce((most, name) => Math.max(most, pen.measureText(name).width), 0);
   const left = view.rows.length ? Math.min(widest(view.rows) + 6 * ratio, width / 3) : 0;

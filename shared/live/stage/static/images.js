@@ -38,7 +38,7 @@ function arrange({ pixels, columns: wanted, labels }, { width, height, ratio }, 
   const columns = Math.max(1, Math.min(count, wanted || Math.ceil(Math.sqrt(count))));
   const rows = Math.max(1, Math.ceil(count / columns));
   const gap = Math.round(count > 1 ? (count > 200 ? 1 : 2) * ratio : 0);
-  const labelHeight = labels.length ? Math.round(theme.size * 0.95 * ratio * 1.25) : 0;
+  const labelHeight = labels.length ? Math.round(theme.small * ratio * 1.35) : 0;
   const across = (width - gap * (columns + 1)) / columns / w;
   const down = (height - gap * (rows + 1) - labelHeight * rows) / rows / h;
   const scale = Math.max(1 / Math.max(w, h), Math.min(across, down));
@@ -90,7 +90,7 @@ function fillAtlas(state, { pixels }, { count, columns, rows, w, h }) {
 }
 
 function drawLabels(pen, view, grid, context) {
-  const size = Math.round((grid.labelHeight / 1.25) * 0.9);
+  const size = Math.round(grid.labelHeight / 1.35);
   pen.font = `${size}px ${context.theme.font}`;
   pen.fillStyle = context.theme.text;
   pen.textAlign = "center";

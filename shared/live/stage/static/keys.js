@@ -44,6 +44,7 @@ function actionOf(event, stage) {
   if (target.isContentEditable || target.matches?.("textarea, select, input:not([type=range], [type=checkbox], [type=radio], [type=button])")) return null;
   const letter = LETTERS[event.key.toLowerCase()];
   if (letter) return letter;
+  if (event.key === "Escape" && stage.data.lecture && !document.fullscreenElement) return "leave";
   const turn = stage.data.lecture && TURNS[event.key];
   if (turn) return target.matches?.("input, .drawable, [role=listbox]") ? null : turn;
   if (event.key !== " ") return null;

@@ -8,10 +8,10 @@ const shown = new WeakMap();
 
 /** Show names with their markers, and a scale {table, low, high}; does nothing where neither has changed. */
 export function legend(context, { styles = {}, names = [], scale = null, lines = false }) {
-  const key = JSON.stringify([names.map((n) => [context.name(n), styles[n]]), scale && [scale.low, scale.high], context.theme.dark]);
+  const key = JSON.stringify([names.map((n) => [context.name(n), styles[n]]), scale && [scale.low, scale.high], context.theme.dark, context.theme.size]);
   if (shown.get(context.legend) === key) return;
   shown.set(context.legend, key);
-  const items = names.map((name) => h("li", {}, lines ? line(styles[name]) : marker(styles[name]), context.name(name)));
+  const items = names.map((name) => h("li", {}, lines ? line(styles[name]) : marker(styles[name], context.theme), context.name(name)));
   if (scale) items.push(scaleBar(scale, context));
   context.legend.replaceChildren(...items);
 }
@@ -22,10 +22,10 @@ function line({ colour, dash }) {
   return element;
 }
 
-function marker({ shape, colour }) {
+function marker({ shape, colour }, theme) {
   const ratio = Math.max(2, window.devicePixelRatio || 1);
   const canvas = document.createElement("canvas");
-  const picture = stamp(shape, colour, 4.5 * ratio, ratio);
+  const picture = stamp(shape, colour, 0.3 * theme.size * ratio, ratio);
   canvas.width = canvas.height = picture.width;
   canvas.getContext("2d").drawImage(picture, 0, 0);
   canvas.style.width = `${picture.width / ratio}px`;

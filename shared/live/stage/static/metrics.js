@@ -21,7 +21,7 @@ export class Metrics {
       ...(data.metrics ?? []).map((id) => {
         const value = h("dd", { "data-metric": id }, "–");
         this.cells.set(id, value);
-        return h("div", {}, h("dt", {}, this.stage.name(id)), value);
+        return h("div", { title: data.notes?.[id] || null }, h("dt", {}, this.stage.name(id)), value);
       }),
     );
     if (this.values) this.write();

@@ -121,5 +121,7 @@ export function readTheme(element) {
     onPrimary: luminance(primary) > 0.179 ? "#000000" : "#ffffff",
     font: computed.fontFamily,
     size: parseFloat(computed.fontSize),
+    // Ticks and labels; in a lecture nothing is small.
+    small: parseFloat(computed.fontSize) * (element.classList.contains("lecture") ? 1 : 0.85),
   };
 }

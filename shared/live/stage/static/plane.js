@@ -25,7 +25,7 @@ export function draw(element, view, context) {
   if (view.field) drawField(pen, state, view, context);
   outline(pen, state.map, context);
   if (view.mesh) drawMesh(pen, state.map, view.mesh, surface.ratio, context);
-  for (const name of names) drawPoints(pen, state.map, view.points[name], state.styles[name], surface, names.length);
+  for (const name of names) drawPoints(pen, state.map, view.points[name], state.styles[name], surface, context.theme);
   if (view.arrows) drawArrows(pen, state.map, view.arrows, surface.ratio, context);
   if (view.drawable) takeStrokes(surface, state, context);
   surface.hover(context, (x, y) => read(state, surface, context, x, y));
@@ -102,8 +102,8 @@ function drawMesh(pen, map, { shape: [rows, columns], data }, ratio, { theme }) 
 }
 
 /** Points as copies of one small picture: copying is several times quicker than filling a path of arcs. */
-function drawPoints(pen, map, { shape, data }, style, { ratio, width, height }, kinds) {
-  const radius = (shape[0] > 400 ? 3 : 4) * ratio * (kinds > 3 ? 0.9 : 1);
+function drawPoints(pen, map, { shape, data }, style, { ratio, width, height }, theme) {
+  const radius = (shape[0] > 400 ? 0.2 : 0.27) * theme.size * ratio;
   const picture = stamp(style.shape, style.colour, radius, ratio);
   const half = picture.width / 2;
   const { scale, x0, y0 } = map;

@@ -3,9 +3,10 @@
 const FIRST_WAIT = 250; // ms before the first new try; doubled each time
 const LAST_WAIT = 4000;
 const KEPT = 20; // operations kept while there is no connection
+const FINAL = [1008, 4403, 4404]; // closed for good: flooded, of another origin, no such run
 
 export class Connection {
-  /** `on` = {open(), lost(), text(message), bytes(buffer)}; `path` is the address on this same server. */
+  /** `on` = {open(), lost(), refused(), text(message), bytes(buffer)}; `path` is the address on this same server. */
   constructor(path, on) {
     this.address = `${location.protocol === "https:" ? "wss:" : "ws:"}//${location.host}${path}`;
     this.on = on;
@@ -29,8 +30,9 @@ export class Connection {
       if (typeof data === "string") this.on.text(JSON.parse(data));
       else this.on.bytes(data);
     };
-    socket.onclose = () => {
+    socket.onclose = ({ code }) => {
       if (this.closed) return;
+      if (FINAL.includes(code)) return this.on.refused();
       this.on.lost();
       // A little chance keeps a full lecture room from knocking at the same instant.
       this.timer = setTimeout(() => this.open(), this.wait * (0.75 + Math.random() / 2));

@@ -2,7 +2,7 @@
 
 import { h, write } from "./dom.js";
 
-const MOST = 1000; // points a stroke; the engine takes no more
+const MOST = 1000; // points a drawing; the engine takes no more
 const BLOB = 60; // points that a click without a move adds
 const GOLDEN = Math.PI * (3 - Math.sqrt(5));
 
@@ -15,9 +15,14 @@ export function takeStrokes(surface, state, context) {
   const ink = h("canvas", { class: "ink", "aria-hidden": "true" });
   element.append(ink);
   let stroke = null;
+  // A drawing is all its strokes: each one is sent with those before it, thinned to what a message may hold.
+  const add = (points) => {
+    state.drawn = [...(state.drawn ?? []), ...points];
+    context.event({ kind: "draw", view: context.view, points: thin(state.drawn) });
+  };
   const finish = () => {
     if (!stroke) return;
-    context.event({ kind: "draw", view: context.view, points: stroke.moved ? resample(stroke.points) : blob(stroke.points[0], state.map) });
+    add(stroke.moved ? resample(stroke.points) : blob(stroke.points[0], state.map));
     stroke = null;
     // The ink stays until a frame can show the points themselves.
     setTimeout(() => stroke || ink.getContext("2d").clearRect(0, 0, ink.width, ink.height), 250);
@@ -38,15 +43,18 @@ export function takeStrokes(surface, state, context) {
   });
   canvas.addEventListener("pointerup", finish);
   canvas.addEventListener("pointercancel", () => (stroke = null));
-  byKeyboard(surface, state, context, ink);
+  byKeyboard(surface, state, context, ink, add);
   const clear = h("button", { type: "button", class: "small", "data-control": "draw-clear" });
   write(clear, context.word("controls", "draw_clear"));
-  clear.addEventListener("click", () => context.event({ kind: "clear", view: context.view }));
+  clear.addEventListener("click", () => {
+    state.drawn = [];
+    context.event({ kind: "clear", view: context.view });
+  });
   context.tools.replaceChildren(clear);
 }
 
 /** Arrow keys move a cross, Enter sets a blob under it. */
-function byKeyboard({ canvas, element }, state, context, ink) {
+function byKeyboard({ canvas }, state, context, ink, add) {
   canvas.tabIndex = 0;
   let place = null;
   const show = () => {
@@ -67,7 +75,7 @@ function byKeyboard({ canvas, element }, state, context, ink) {
     event.preventDefault();
     event.stopPropagation();
     place ??= [(x0 + x1) / 2, (y0 + y1) / 2];
-    if (!way) return void context.event({ kind: "draw", view: context.view, points: blob(place, state.map) });
+    if (!way) return add(blob(place, state.map));
     place = [clamp(place[0] + (way[0] * (x1 - x0)) / 25, x0, x1), clamp(place[1] + (way[1] * (y1 - y0)) / 25, y0, y1)];
     show();
   });
@@ -96,8 +104,14 @@ function paint(ink, points, map, { theme }, ratio) {
   pen.stroke();
 }
 
-/** Points evenly spaced along a stroke, one a hundredth of its box or so, at most MOST. */
-export function resample(points) {
+/** At most MOST of the points, evenly taken. */
+function thin(points) {
+  const every = Math.max(1, points.length / MOST);
+  return Array.from({ length: Math.min(points.length, MOST) }, (_, i) => points[Math.floor(i * every)]);
+}
+
+/** Points evenly spaced along a stroke, as many as its length asks for: a hand that rests adds none. */
+function resample(points) {
   const lengths = [0];
   for (let i = 1; i < points.length; i++)
     lengths.push(lengths[i - 1] + Math.hypot(points[i][0] - points[i - 1][0], points[i][1] - points[i - 1][1]));

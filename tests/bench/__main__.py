@@ -1,0 +1,300 @@
+"""`make bench`: the figures that the project promises, measured in one go on this machine.
+
+Prints `name value unit goal`, one a line, and exits with 1 if any falls short.
+    python -m tests.bench [--only WORD] [--minutes 10]
+"""
+
+import argparse
+import json
+import statistics
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+
+import psutil
+from playwright.sync_api import Browser, Page
+from websockets.exceptions import ConnectionClosed
+from websockets.sync.client import connect
+
+from tests.browser.drive import ROOT, STAGE, browser, control, read, server, stage_of, wait_for
+
+SHORT: list[str] = []
+
+
+def report(name: str, value: float, unit: str, goal: str) -> None:
+    """One line; `goal` is ">= 40" or "<= 50"."""
+    sign, bound = goal.split()
+    met = value >= float(bound) if sign == ">=" else value <= float(bound)
+    if not met:
+        SHORT.append(name)
+    print(f"{name} {value:.4g} {unit} {goal}{'' if met else '  SHORT'}", flush=True)
+
+
+def p95(values: list[float]) -> float:
+    return sorted(values)[min(len(values) - 1, int(0.95 * len(values)))]
+
+
+def open_scene(chromium: Browser, address: str, scene: str, extra: str = "") -> Page:
+    page = chromium.new_context(viewport={"width": 1440, "height": 1000}).new_page()
+    page.set_default_timeout(60_000)
+    page.goto(f"{address}/gans?lang=en&scene={scene}{extra}")
+    return page
+
+
+def rates(page: Page, seconds: float) -> tuple[float, float]:
+    """Frames drawn and steps taken a second."""
+    stage = stage_of(page)
+    before = read(stage)
+    time.sleep(seconds)
+    after = read(stage)
+    return (after[1] - before[1]) / (after[0] - before[0]), (after[2] - before[2]) / (after[0] - before[0])
+
+
+@contextmanager
+def training(chromium: Browser, address: str, scene: str) -> Iterator[None]:
+    """A scene's run trains beside, watched by a client that draws nothing. Its page is closed."""
+    page = chromium.new_context().new_page()
+    sockets: list[str] = []
+    page.on("websocket", lambda socket: sockets.append(socket.url))
+    page.goto(f"{address}/gans?lang=en&scene={scene}")
+    stage_of(page)
+    token = next(url for url in sockets if "/live/" in url)
+    ended = threading.Event()
+
+    def watch() -> None:
+        with connect(token, max_size=None) as socket, suppress(ConnectionClosed):
+            socket.send(json.dumps({"op": "play"}))
+            while not ended.is_set():
+                if isinstance(socket.recv(), bytes):
+                    socket.send(json.dumps({"op": "ack"}))
+
+    watcher = threading.Thread(target=watch, daemon=True)
+    watcher.start()
+    page.context.close()
+    try:
+        yield
+    finally:
+        ended.set()
+        watcher.join(5)
+
+
+def headless_rate(experiment: str, seconds: float) -> float:
+    """Steps a second of the command line, with no frames but the first and the last."""
+    command = [sys.executable, "-m", "shared.live", "run", experiment, "--steps", "1000000000"]
+    command += ["--every", "1000000000", "--seconds", str(seconds), "--jsonl"]
+    lines = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True).stdout.splitlines()
+    return json.loads(lines[-1])["step"] / seconds
+
+
+def latencies(page: Page, knob: str, count: int) -> list[float]:
+    """Milliseconds from moving a knob to the first frame that shows it, as the stage measures them."""
+    stage = stage_of(page)
+    slider = control(stage, f"knob:{knob}")
+    found = []
+    for i in range(count):
+        before = stage.get_attribute("data-latency-ms")
+        slider.evaluate(
+            """(e, up) => { const input = e.matches('input') ? e : e.querySelector('input');
+                input.valueAsNumber += up ? +input.step : -input.step;
+                input.dispatchEvent(new Event('input', {bubbles: true})); }""",
+            i % 2 == 0,
+        )
+        wait_for(lambda before=before: stage.get_attribute("data-latency-ms") != before, 20.0)
+        found.append(float(stage.get_attribute("data-latency-ms") or "nan"))
+        time.sleep(0.1)
+    return found
+
+
+# -- the measurements ------------------------------------------------------------------------------------
+
+
+def frames(chromium: Browser, address: str) -> None:
+    """Frames a second, with the image GAN training beside; and against what one would write without this."""
+    with training(chromium, address, "images"):
+        page = open_scene(chromium, address, "points")
+        stage_of(page)
+        time.sleep(3)
+        ours, _ = rates(page, 10)
+        report("points_frames_beside_images", ours, "1/s", ">= 40")
+        page.context.close()
+    page = open_scene(chromium, address, "images")
+    stage_of(page)
+    time.sleep(5)
+    drawn, _ = rates(page, 15)
+    report("images_frames", drawn, "1/s", ">= 5")
+    page.context.close()
+    page = open_scene(chromium, address, "points")
+    stage_of(page)
+    time.sleep(3)
+    alone, _ = rates(page, 10)
+    page.context.close()
+    report("points_frames_against_plain_streamlit", alone / plain_rate(chromium), "ratio", ">= 1.5")
+
+
+def plain_rate(chromium: Browser) -> float:
+    """Pictures a second of `while True` + `st.image`, as they load in the browser."""
+    with server("tests/bench/plain_streamlit.py") as address:
+        page = chromium.new_page(viewport={"width": 1440, "height": 1000})
+        page.add_init_script(
+            """window.pictures = 0; document.addEventListener('load',
+               event => { if (event.target.tagName === 'IMG') window.pictures += 1; }, true);"""
+        )
+        page.goto(address)
+        wait_for(lambda: page.evaluate("window.pictures") > 5, 60)
+        before, start = page.evaluate("window.pictures"), time.perf_counter()
+        time.sleep(10)
+        rate = (page.evaluate("window.pictures") - before) / (time.perf_counter() - start)
+        page.close()
+    return rate
+
+
+def answers(chromium: Browser, address: str) -> None:
+    """From a knob's move to the frame that shows it."""
+    with training(chromium, address, "images"):
+        page = open_scene(chromium, address, "points")
+        found = latencies(page, "lr_generator", 60)
+        report("points_action_to_frame_p95", p95(found), "ms", "<= 50")
+        page.context.close()
+    step = 1000 / headless_rate("gans/images", 8)
+    page = open_scene(chromium, address, "images")
+    found = latencies(page, "lr_generator", 40)
+    report("images_action_to_frame_p95_over_a_step", p95(found) - step, "ms", "<= 50")
+    page.context.close()
+
+
+def training_speed(chromium: Browser, address: str) -> None:
+    """Steps a second while watched over steps a second headless, in turns, the median of three pairs."""
+    for experiment, scene in (("gans/points", "points"), ("gans/images", "images")):
+        page = open_scene(chromium, address, scene)
+        stage = stage_of(page)
+        for speed, goal in (("max", ">= 0.75"), ("fast", ">= 0.93")):
+            control(stage, "speed").select_option(speed)
+            ratios = []
+            for _ in range(3):
+                control(stage, "pause").click()
+                alone = headless_rate(experiment, 6)
+                control(stage, "play").click()
+                time.sleep(2)
+                ratios.append(rates(page, 8)[1] / alone)
+            name = "watched" if speed == "max" else "train_fast"
+            report(f"{scene}_{name}_over_headless", statistics.median(ratios), "ratio", goal)
+        page.context.close()
+
+
+def opening(chromium: Browser, address: str) -> None:
+    """Page open → first frame, with a browser that has been here; and from page to page."""
+    context = chromium.new_context(viewport={"width": 1440, "height": 1000})
+    context.add_init_script(
+        """(() => { const seek = root => { for (const e of root.querySelectorAll('*')) {
+             if (e.dataset?.testid === 'stage') return e;
+             const inner = e.shadowRoot && seek(e.shadowRoot); if (inner) return inner; } };
+           const look = () => { const stage = document.body && seek(document.body);
+             if (stage && +stage.dataset.frames > 0) window.firstFrame = performance.now();
+             else requestAnimationFrame(look); };
+           requestAnimationFrame(look); })();"""
+    )
+    times = []
+    for i in range(6):
+        page = context.new_page()
+        page.goto(f"{address}/gans?lang=en&scene=points&seed={i}")
+        wait_for(lambda page=page: page.evaluate("window.firstFrame || 0") > 0, 30)
+        times.append(page.evaluate("window.firstFrame") / 1000)
+        page.close()
+    report("open_to_first_frame_warm", statistics.median(times[1:]), "s", "<= 1")
+    page = context.new_page()
+    page.goto(f"{address}/gans?lang=en&scene=points")
+    stage_of(page)
+    switches = []
+    for i in range(20):
+        name, title = ("The course", "Vivarium") if i % 2 == 0 else ("GAN", "GAN")
+        link = page.get_by_test_id("stTopNavLink").filter(has_text=name).first
+        switches.append(switch(page, link, title))
+    report("page_switch_p95", 1000 * p95(switches), "ms", "<= 300")
+    context.close()
+
+
+def switch(page: Page, link, title: str) -> float:
+    """Seconds from a click in the navigation to the other page's title on the screen."""
+    handle = link.element_handle()
+    return page.evaluate(
+        """([link, title]) => new Promise(done => { const start = performance.now(); link.click();
+             const look = () => { const head = document.querySelector('h1');
+               if (head && head.textContent.includes(title)) done((performance.now() - start) / 1000);
+               else requestAnimationFrame(look); };
+             requestAnimationFrame(look); })""",
+        [handle, title],
+    )
+
+
+def crowd(chromium: Browser) -> None:
+    """Twenty runs on one worker: each one's share, and whether a page still answers."""
+    with server(VIVARIUM_WORKERS="1") as address:
+        pages = [open_scene(chromium, address, "points", f"&seed={i}") for i in range(20)]
+        for page in pages:
+            wait_for(lambda page=page: page.locator(f"{STAGE}[data-state=playing]").count() > 0, 90)
+        before = [read(stage_of(page))[2] for page in pages]
+        time.sleep(20)
+        taken = [read(stage_of(page))[2] - start for page, start in zip(pages, before, strict=True)]
+        mean = statistics.mean(taken)
+        report("share_of_the_least_of_20", min(taken) / mean, "ratio", ">= 0.8")
+        report("share_of_the_most_of_20", max(taken) / mean, "ratio", "<= 1.2")
+        stage = stage_of(pages[0])
+        waits = []
+        for name in ("pause", "play") * 5:
+            start = time.perf_counter()
+            control(stage, name).click()
+            wanted = {"pause": "paused", "play": "playing"}[name]
+            wait_for(lambda wanted=wanted: stage.get_attribute("data-state") == wanted, 20)
+            waits.append(time.perf_counter() - start)
+        report("answer_among_20_p95", 1000 * p95(waits), "ms", "<= 500")
+        for page in pages:
+            page.context.close()
+
+
+def memory(chromium: Browser, minutes: float) -> None:
+    """Memory of the server and its workers over minutes of watching the image GAN and the 2-D GAN."""
+    with server() as address:
+        pages = [open_scene(chromium, address, scene) for scene in ("points", "images")]
+        for page in pages:
+            stage_of(page)
+        port = int(address.rsplit(":", 1)[1])
+        parent = next(p for p in psutil.process_iter() if f"--server.port {port}" in " ".join(p.cmdline()))
+        samples: list[tuple[float, float]] = []
+        start = time.monotonic()
+        while time.monotonic() - start < 60 * minutes:
+            time.sleep(5)
+            family = [parent, *parent.children(recursive=True)]
+            held = sum(process.memory_info().rss for process in family) / 2**20
+            samples.append((time.monotonic() - start, held))
+        early = statistics.mean(held for at, held in samples if at > 30 and at < 30 + 60 * minutes * 0.15)
+        late = statistics.mean(held for at, held in samples if at > 60 * minutes * 0.85)
+        report("memory_late_over_early", late / early, "ratio", "<= 1.05")
+        for page in pages:
+            page.context.close()
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(prog="python -m tests.bench")
+    parser.add_argument("--only", default="", help="those whose name holds this word")
+    parser.add_argument("--minutes", type=float, default=10.0, help="of watching, for the memory")
+    options = parser.parse_args()
+    on_a_server: list[Callable[[Browser, str], None]] = [frames, answers, training_speed, opening]
+    with browser() as chromium:
+        wanted = [measure for measure in on_a_server if options.only in measure.__name__]
+        if wanted:
+            with server() as address:
+                for measure in wanted:
+                    measure(chromium, address)
+        if options.only in "crowd":
+            crowd(chromium)
+        if options.only in "memory":
+            memory(chromium, options.minutes)
+    print(f"{len(SHORT)} short{': ' + ', '.join(SHORT) if SHORT else ''}")
+    return 1 if SHORT else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,290 @@
+"""The app driven as a person drives it, in real Chromium."""
+
+import os
+import re
+import signal
+import time
+from urllib.parse import parse_qs, urlsplit
+
+import psutil
+import pytest
+from playwright.sync_api import Browser, BrowserContext, Page, expect
+
+from tests.browser.drive import STAGE, control, read, stage_of, wait_for
+
+pytestmark = pytest.mark.browser
+
+
+def open_gans(page: Page, app: str, query: str = ""):
+    page.goto(f"{app}/gans?lang=en{query}")
+    return stage_of(page)
+
+
+def state(stage) -> str:
+    return stage.get_attribute("data-state") or ""
+
+
+def step(stage) -> int:
+    return int(stage.get_attribute("data-step") or 0)
+
+
+def query_of(page: Page) -> dict[str, list[str]]:
+    return parse_qs(urlsplit(page.url).query)
+
+
+def set_slider(stage, name: str, notches: int) -> None:
+    control(stage, f"knob:{name}").evaluate(
+        """(e, n) => { e.valueAsNumber += n * +e.step;
+             for (const kind of ['input', 'change']) e.dispatchEvent(new Event(kind, {bubbles: true})); }""",
+        notches,
+    )
+
+
+def no_traceback(page: Page) -> None:
+    text = page.inner_text("body")
+    assert "Traceback" not in text and "Error:" not in text, text[:500]
+
+
+def test_a_page_opens_and_something_moves(page: Page, app: str) -> None:
+    stage = open_gans(page, app)
+    wait_for(lambda: state(stage) == "playing" and step(stage) > 5, 30)
+    assert stage.get_attribute("data-experiment") == "gans/points"
+    assert stage.get_attribute("data-role") == "owner"
+    for name in ("pause", "step", "phase", "reset", "new-seed", "speed", "seek", "knob:lr_generator"):
+        assert control(stage, name).count() == 1, name
+    assert stage.locator("[data-view=plane] canvas").count() >= 1
+    no_traceback(page)
+
+
+def test_a_live_knob_moves_the_run_without_a_rerun_and_is_in_the_address(page: Page, app: str) -> None:
+    stage = open_gans(page, app)
+    wait_for(lambda: step(stage) > 5, 30)
+    stage.evaluate("e => { e.witness = 1; }")
+    before = step(stage)
+    set_slider(stage, "lr_generator", 20)
+    wait_for(lambda: "lr_generator" in query_of(page), 10)
+    wait_for(lambda: step(stage) > before, 10)
+    assert stage.evaluate("e => e.witness") == 1, "the stage was built anew"
+    assert float(stage.get_attribute("data-latency-ms") or "nan") > 0
+    # The same address in another person's browser starts with the same knob.
+    rate = query_of(page)["lr_generator"][0]
+    assert float(rate) != pytest.approx(1e-3)
+
+
+def test_a_link_reproduces_what_is_on_the_screen(chromium: Browser, app: str) -> None:
+    seen = []
+    for _ in range(2):
+        context = chromium.new_context()
+        stage = open_gans(context.new_page(), app, "&seed=7&dataset=grid&lecture=1")
+        wait_for(lambda stage=stage: state(stage) == "paused", 20)
+        control(stage, "step").click()
+        wait_for(lambda stage=stage: step(stage) == 1, 20)
+        wait_for(lambda stage=stage: stage.locator("[data-metric=loss_generator]").get_attribute("data-value"), 10)
+        time.sleep(0.3)
+        seen.append(stage.locator("[data-metric]").evaluate_all("es => es.map(e => e.dataset.value)"))
+        context.close()
+    assert seen[0] == seen[1]
+
+
+def test_step_phase_and_reset(page: Page, app: str) -> None:
+    stage = open_gans(page, app)
+    wait_for(lambda: state(stage) == "playing", 30)
+    control(stage, "pause").click()
+    wait_for(lambda: state(stage) == "paused", 10)
+    before = step(stage)
+    control(stage, "step").click()
+    wait_for(lambda: step(stage) == before + 1, 10)
+    for _ in range(6):
+        control(stage, "phase").click()
+        time.sleep(0.2)
+    wait_for(lambda: step(stage) == before + 2, 10)
+    control(stage, "reset").click()
+    wait_for(lambda: step(stage) == 0, 10)
+
+
+def test_the_history_is_looked_back_at_while_the_run_goes_on(page: Page, app: str) -> None:
+    stage = open_gans(page, app)
+    wait_for(lambda: step(stage) > 60, 60)
+    control(stage, "seek").evaluate(
+        "e => { e.valueAsNumber = +e.min; e.dispatchEvent(new Event('input', {bubbles: true})); }"
+    )
+    wait_for(lambda: step(stage) <= 30, 10)
+    assert state(stage) == "playing"
+    control(stage, "live").click()
+    wait_for(lambda: step(stage) > 60, 10)
+
+
+def test_both_languages_keep_the_run(page: Page, app: str) -> None:
+    stage = open_gans(page, app)
+    wait_for(lambda: step(stage) > 5, 30)
+    before = step(stage)
+    page.get_by_text("Español", exact=True).click()
+    page.get_by_role("button", name="Pausar").wait_for()
+    assert query_of(page)["lang"] == ["es"]
+    stage = stage_of(page)
+    assert step(stage) >= before
+    expect(page.get_by_text("Modo clase")).to_be_visible()
+
+
+def test_a_clicker_drives_the_lecture(page: Page, app: str) -> None:
+    stage = open_gans(page, app, "&lecture=1")
+    wait_for(lambda: state(stage) == "paused", 20)
+    assert step(stage) == 0, "in a lecture nothing moves before the key"
+    page.keyboard.press("Space")
+    wait_for(lambda: state(stage) == "playing" and step(stage) > 0, 10)
+    page.keyboard.press("Space")
+    wait_for(lambda: state(stage) == "paused", 10)
+    before = step(stage)
+    page.keyboard.press("s")
+    wait_for(lambda: step(stage) == before + 1, 10)
+    page.keyboard.press("r")
+    wait_for(lambda: step(stage) == 0, 10)
+    page.keyboard.press("PageDown")
+    wait_for(lambda: query_of(page).get("scene", ["points"]) != ["points"], 20)
+    page.keyboard.press("PageUp")
+    wait_for(lambda: query_of(page).get("scene") == ["points"], 20)
+    box = stage_of(page).bounding_box()
+    assert box and box["width"] >= 1439 and box["height"] >= 999
+    page.keyboard.press("Escape")
+    wait_for(lambda: "lecture" not in query_of(page), 20)
+
+
+@pytest.mark.parametrize(
+    "query, says",
+    [
+        ("&scene=nonsense", "nonsense"),
+        ("&lr_generator=99", "99"),
+        ("&lr_generator=nan", "nan"),
+        ("&seed=soup", "soup"),
+        ("&seed=-1", "-1"),
+        ("&bogus=1", "bogus"),
+        ("&dataset=%3Cscript%3Ealert(1)%3C/script%3E", "alert"),
+    ],
+)
+def test_a_bad_address_is_named_and_the_default_used(page: Page, app: str, query: str, says: str) -> None:
+    stage = open_gans(page, app, query)
+    wait_for(lambda: step(stage) > 0, 30)
+    assert says in page.locator("[data-testid=stAlert]").first.inner_text()
+    no_traceback(page)
+
+
+def test_an_address_of_100_kilobytes_stops_nobody(page: Page, app: str) -> None:
+    try:
+        page.goto(f"{app}/gans?lang=en&x={'a' * 100_000}", timeout=15_000)
+    except Exception:
+        pass  # a browser or a server may refuse it outright
+    stage = open_gans(page, app)
+    wait_for(lambda: step(stage) > 0, 30)
+    no_traceback(page)
+
+
+def test_a_reloaded_page_finds_its_run_and_two_tabs_share_it(context: BrowserContext, page: Page, app: str) -> None:
+    stage = open_gans(page, app)
+    wait_for(lambda: step(stage) > 20, 60)
+    control(stage, "pause").click()
+    wait_for(lambda: state(stage) == "paused", 10)
+    left = step(stage)
+    page.reload()
+    stage = stage_of(page)
+    assert step(stage) == left
+    second = open_gans(context.new_page(), app)
+    assert step(second) == left
+    control(second, "step").click()
+    wait_for(lambda: step(stage) == left + 1, 10)
+
+
+def test_another_person_has_a_run_of_their_own_and_a_viewer_only_watches(
+    chromium: Browser, page: Page, app: str
+) -> None:
+    stage = open_gans(page, app)
+    wait_for(lambda: step(stage) > 5, 30)
+    control(stage, "pause").click()
+    wait_for(lambda: state(stage) == "paused", 10)
+    other = chromium.new_context(permissions=["clipboard-read", "clipboard-write"])
+    watching = other.new_page()
+    watching.set_default_timeout(60_000)
+    theirs = open_gans(watching, app)
+    wait_for(lambda: state(theirs) == "playing", 30)
+    assert state(stage) == "paused"
+    link = stage.evaluate("e => e.dataset.share")
+    watching.goto(f"{app}/gans{link}&lang=en")
+    watched = stage_of(watching)
+    assert watched.get_attribute("data-role") == "viewer"
+    assert step(watched) == step(stage)
+    assert control(watched, "play").count() == 0
+    other.close()
+
+
+def test_a_rate_that_diverges_is_said_and_reset_starts_again(page: Page, app: str) -> None:
+    query = "&loss=wasserstein_gp&optimizer=sgd&lr_discriminator=0.1&lr_generator=0.1&discriminator_updates=10"
+    stage = open_gans(page, app, query)
+    wait_for(lambda: state(stage) == "failed", 90)
+    assert "finite" in stage.locator("[role=alert]").inner_text()
+    assert int(stage.get_attribute("data-frames") or 0) > 0
+    set_slider(stage, "lr_discriminator", -150)
+    set_slider(stage, "lr_generator", -150)
+    control(stage, "reset").click()
+    wait_for(lambda: state(stage) in ("paused", "playing"), 10)
+    no_traceback(page)
+
+
+def test_drawing_is_learned_by_the_running_run(page: Page, app: str) -> None:
+    stage = open_gans(page, app, "&dataset=drawn")
+    wait_for(lambda: step(stage) > 5, 30)
+    before = step(stage)
+    box = stage.locator("[data-view=plane] canvas").first.bounding_box()
+    assert box
+    page.mouse.move(box["x"] + box["width"] * 0.3, box["y"] + box["height"] * 0.3)
+    page.mouse.down()
+    for i in range(10):
+        page.mouse.move(box["x"] + box["width"] * (0.3 + 0.04 * i), box["y"] + box["height"] * 0.3)
+    page.mouse.up()
+    wait_for(lambda: step(stage) > before, 20)
+    assert state(stage) == "playing"
+
+
+def test_a_killed_worker_is_said_and_the_run_goes_on(page: Page, app: str) -> None:
+    stage = open_gans(page, app)
+    wait_for(lambda: step(stage) > 20, 60)
+    time.sleep(3.5)  # a checkpoint is made every three seconds
+    port = app.rsplit(":", 1)[1]
+    parent = next(p for p in psutil.process_iter() if f"--server.port {port}" in " ".join(p.cmdline()))
+    for child in parent.children():
+        if "shared.live.worker" in " ".join(child.cmdline()):
+            os.kill(child.pid, signal.SIGKILL)
+    wait_for(lambda: re.search(r"process that computed", stage.inner_text()) is not None, 2.0)
+    wait_for(lambda: state(stage) == "playing", 60)
+    after = step(stage)
+    wait_for(lambda: step(stage) > after + 5, 60)
+    no_traceback(page)
+
+
+def test_frames_keep_coming_while_it_plays(page: Page, app: str) -> None:
+    stage = open_gans(page, app)
+    wait_for(lambda: state(stage) == "playing", 30)
+    before = read(stage)
+    wait_for(lambda: read(stage)[1] > before[1] + 5 and read(stage)[2] > before[2] + 5, 30)
+
+
+def test_every_scene_draws_each_of_its_views(page: Page, app: str) -> None:
+    from apps.course import TOPICS
+
+    for topic in TOPICS:
+        for scene in topic.scenes:
+            page.goto(f"{app}/{topic.address}?lang=es&scene={scene.id}")
+            for pane in range(len(scene.panes)):
+                stage = stage_of(page, pane)
+                for name in set(" ".join(scene.layout).split()) - {"."}:
+                    view = stage.locator(f"[data-view={name}]")
+                    assert view.count() == 1, f"{scene.id}: {name}"
+                    wait_for(lambda view=view: view.get_attribute("data-kind"), 30)
+            no_traceback(page)
+
+
+def test_stage_root_is_unique_per_pane(page: Page, app: str) -> None:
+    open_gans(page, app, "&scene=race")
+    wait_for(lambda: page.locator(STAGE).count() == 2, 30)
+    first, second = stage_of(page, 0), stage_of(page, 1)
+    wait_for(lambda: state(first) == "playing" and state(second) == "playing", 30)
+    control(first, "pause").click()
+    wait_for(lambda: state(first) == "paused" and state(second) == "paused", 10)
