@@ -79,7 +79,7 @@ def js_divergence(p: Tensor, q: Tensor) -> float:
     """Jensen–Shannon divergence of two discrete distributions, in bits: 0 equal … 1 disjoint. Lin 1991, eq. 3.4."""
     m = (p + q) / 2
     nats = torch.xlogy(p, p).sum() / 2 + torch.xlogy(q, q).sum() / 2 - torch.xlogy(m, m).sum()
-    return max(0.0, nats.item() / math.log(2))
+    return min(1.0, max(0.0, nats.item() / math.log(2)))  # rounding may step outside
 
 
 def judge(samples: Tensor, data_share: Tensor, modes: Modes | None) -> dict[str, float]:

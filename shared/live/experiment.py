@@ -31,7 +31,7 @@ from shared.live.views import Bars, Curves, Heatmap, Histogram, Images, Plane, V
 
 __all__ = [
     "Bars", "Curves", "Experiment", "Frame", "Heatmap", "Histogram", "Images", "Knob", "Plain", "Plane",
-    "Series", "View", "configure", "knob", "knobs",
+    "SEED_HIGH", "Series", "View", "configure", "knob", "knobs",
 ]  # fmt: skip
 
 SEED_HIGH = 2**31 - 1  # seeds go from 0 to this

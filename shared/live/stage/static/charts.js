@@ -98,12 +98,12 @@ class Chart {
   async draw() {
     const Plotly = await load(this.context.plotly);
     if (this.gone || !this.build || !this.visible || !this.size?.[0] || !this.size[1]) return;
+    dress(this.plot.getRootNode());
     const begun = performance.now();
     const { data, layout } = this.build();
     this.build = null;
     const [width, height] = this.size;
     await Plotly.react(this.plot, data, { ...base(this.context), ...layout, width, height }, CONFIG);
-    if (!this.drawn) dress(this.plot.getRootNode());
     this.drawn = true;
     this.last = performance.now();
     this.cost = this.last - begun;
@@ -132,7 +132,7 @@ function next() {
   );
 }
 
-const CONFIG = { displaylogo: false, responsive: false, displayModeBar: "hover", modeBarButtonsToRemove: ["select2d", "lasso2d", "toImage"] };
+const CONFIG = { displaylogo: false, responsive: false, displayModeBar: "hover", modeBarButtons: [["zoom2d", "pan2d", "autoScale2d"]] };
 
 /** An axis in the theme's colours; charts add their own to it. */
 export function axis({ line }) {
@@ -152,5 +152,6 @@ function base({ theme, language }) {
     hovermode: "x unified",
     hoverlabel: { bgcolor: theme.background, bordercolor: theme.line, font },
     showlegend: false,
+    modebar: { bgcolor: theme.background, color: theme.muted, activecolor: theme.text },
   };
 }

@@ -27,7 +27,7 @@ export function draw(element, view, context) {
 
 function mapping(edges, most, { width, height, ratio }, { theme }) {
   const size = theme.small * ratio;
-  const [left, right, top, bottom] = [size * 2.6, 8 * ratio, 6 * ratio, size * 1.6];
+  const [left, right, top, bottom] = [size * 2.6, 8 * ratio, size * 0.6, size * 1.6];
   const across = (width - left - right) / (edges.at(-1) - edges[0] || 1);
   const down = (height - top - bottom) / most;
   return {

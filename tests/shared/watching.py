@@ -1,0 +1,66 @@
+"""How tests wait, and how they watch a run as a stage would, without a socket."""
+
+import time
+from collections.abc import Callable
+from typing import Any
+
+from shared.live import wire
+from shared.live.engine import Engine, LiveRun
+
+PATIENCE = 120.0  # s, for a machine that does much else
+
+
+def until(condition: Callable[[], object], what: str, seconds: float = PATIENCE) -> None:
+    """Return as soon as `condition` holds; fail where it does not within `seconds`."""
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline, f"waited {seconds} s for {what}"
+        time.sleep(0.01)
+
+
+class Person:
+    """Somebody with a token, in front of a run."""
+
+    def __init__(self, engine: Engine, token: str) -> None:
+        self.engine = engine
+        self.viewer = engine.watch(token, lambda: None)
+
+    @property
+    def run(self) -> LiveRun:
+        return self.viewer.run
+
+    @property
+    def state(self) -> str:
+        return str(self.run.status["state"])
+
+    @property
+    def step(self) -> int:
+        return int(self.run.status["step"])
+
+    @property
+    def message(self) -> str:
+        """The code of what the stage would say."""
+        said: Any = self.run.status.get("message") or self.run.notice or {"code": ""}
+        return str(said["code"])
+
+    def do(self, op: str, **fields: object) -> int:
+        """An operation's serial."""
+        self.engine.operate(self.viewer, {"op": op, **fields})
+        return self.run.serial
+
+    def take(self) -> bytes:
+        """The newest frame."""
+        return self.engine.take(self.viewer)[2]
+
+    def sees(self, serial: int) -> bytes:
+        """The first frame found that shows operation `serial`."""
+        until(lambda: self.run.frame_serial >= serial and self.run.frame, f"a frame that shows operation {serial}")
+        return self.take()
+
+    def sees_step(self, step: int) -> bytes:
+        """A frame of `step` or later."""
+        until(lambda: self.run.frame and wire.header_of(self.take())["step"] >= step, f"a frame of step {step}")
+        return self.take()
+
+    def leave(self) -> None:
+        self.viewer.close()
