@@ -8,6 +8,9 @@ PY := $(VENV)/bin/python
 # it takes longer than installing it.
 INSTALL := $(PY) -m pip install --quiet --disable-pip-version-check --no-compile
 
+# Without byte code on disk every worker process would compile torch again.
+unexport PYTHONDONTWRITEBYTECODE
+
 .PHONY: run setup test bench lint chromium
 
 run: $(VENV)/.app

@@ -36,12 +36,12 @@ def strokes(drawn: object) -> Tensor:
     if not 1 <= len(drawn) <= MOST_DRAWN:
         raise Plain("drawing_size", low=1, high=MOST_DRAWN, count=len(drawn))
     try:
-        table = np.asarray(drawn, dtype=np.float32)
+        table = np.asarray(drawn, dtype=np.float64)
     except (TypeError, ValueError, OverflowError):
         raise Plain("drawing_points") from None
     if table.shape != (len(drawn), 2) or not np.isfinite(table).all():
         raise Plain("drawing_points")
-    return torch.from_numpy(table)
+    return torch.from_numpy(table.clip(-1e6, 1e6)).float()  # far outside is still outside
 
 
 def latent_grid(distribution: str, dimension: int) -> Tensor:

@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from shared.data.emoji import GROUPS, emoji_pictures, on_white
 from shared.data.fashion_mnist import CLASSES, fashion_mnist
 from shared.live.experiment import Bars, Curves, Experiment, Frame, Heatmap, Histogram, Images, Plain, Series, knob
-from shared.models.classifier import Judgement, frechet_distance, judge, real_judgement
+from shared.models.classifier import Judgement, fit_gaussian, frechet_distance, judge, real_gaussian
 from shared.models.shipped import shipped_weights
 
 LOSSES = ("non_saturating", "least_squares", "hinge")
@@ -218,7 +218,7 @@ class ImagesGan(Experiment[ImagesGanConfig]):
         if self.config.dataset == "fashion_mnist" and step % EVERY == 0:
             seen = judge(self.imagine(self.fixed_noise[:JUDGED]))
             self.class_shares = class_shares(seen)
-            distance = frechet_distance(seen.features, real_judgement().features)
+            distance = frechet_distance(fit_gaussian(seen.features), real_gaussian())
             self.quality.record(step, feature_distance=distance)
             self.measured = {
                 "class_share_min": self.class_shares.min().item(),
@@ -325,6 +325,8 @@ def latent_walk(start: Tensor, end: Tensor, count: int) -> Tensor:
 
     A straight line would pass near the origin, where Gaussian noise of many dimensions hardly ever falls.
     """
+    if torch.equal(start, end):
+        return start.expand(count, -1)
     angle = torch.acos(F.cosine_similarity(start, end, dim=0).clamp(-1 + 1e-6, 1 - 1e-6))
     t = torch.linspace(0, 1, count)[:, None]
     return (torch.sin((1 - t) * angle) * start + torch.sin(t * angle) * end) / torch.sin(angle)

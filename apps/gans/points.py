@@ -294,7 +294,7 @@ class PointsGan(Experiment[PointsGanConfig]):
         metrics = points.judge(samples, self.data_share, points.MODES.get(self.dataset))
         metrics |= self.latest | {"movement": self.movement}
         metrics |= {f"{who}_gradient_norm": get_total_norm(found).item() for who, found in gradients.items()}
-        for name, value in (metrics | {"D(x)": scores.sum().item(), "G(z)": samples.sum().item()}).items():
+        for name, value in ({"G(z)": samples.sum().item(), "D(x)": scores.sum().item()} | metrics).items():
             if not math.isfinite(value):
                 raise Plain("diverged", metric=name, step=self.step_count)
         wavers, sure = scale(self.config.loss, real_scores, fake_scores)
@@ -328,9 +328,10 @@ class PointsGan(Experiment[PointsGanConfig]):
 
     def on_event(self, event: Mapping[str, Any]) -> None:
         """A drawing becomes the real points, at once; both networks stay as they are."""
-        if event.get("kind") != "draw":
-            return super().on_event(event)
-        self.use_data("drawn", points.sample_strokes(strokes(event.get("points")), DATA))
+        if event.get("kind") == "draw":
+            self.use_data("drawn", points.sample_strokes(strokes(event.get("points")), DATA))
+        else:
+            super().on_event(event)
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Go on between two steps: a batch half used is not kept."""

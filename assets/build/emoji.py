@@ -1,4 +1,4 @@
-"""Render the shipped emoji set: some 1,630 concepts in up to seven drawing styles, 64 × 64 pixels with transparency.
+"""Render the shipped emoji set: some 1,630 concepts in up to seven drawing styles, 64 × 64 and 32 × 32 pixels with transparency.
 
     pip install resvg-py
     python -m assets.build.emoji [--packages FOLDER]
@@ -137,48 +137,56 @@ def render(markup: str) -> np.ndarray:
     return pixels
 
 
-def palette_of(pixels: np.ndarray, rounds: int = 8) -> tuple[np.ndarray, np.ndarray]:
-    """The 256 colours that draw `pixels`, uint8 (..., 4), best: palette uint8 (256, 4) and indices uint8 (...).
+def palette_of(pixels: np.ndarray, rounds: int = 4) -> tuple[np.ndarray, np.ndarray]:
+    """256 colours that draw `pixels`, uint8 (..., 4), well: palette uint8 (256, 4) and indices uint8 (...).
 
-    Lloyd's k-means on the distinct colours, weighted by how often they occur, from an octree's palette; distances are
-    taken on colours multiplied by their opacity, since that is what the eye gets.
+    Lloyd's k-means from an octree's palette, on the mean colours of the occupied cells of a 32⁴ grid, weighted by how
+    often they occur; distances are taken on colours multiplied by their opacity, since that is what the eye gets.
     """
-    flat = np.ascontiguousarray(pixels.reshape(-1, 4)).view(np.uint32).ravel()
-    packed, place, weight = np.unique(flat, return_inverse=True, return_counts=True)
-    colours = packed.view(np.uint8).reshape(-1, 4).astype(np.float32)
-    octree = Image.fromarray(pixels.reshape(-1, SIZE, 4)).quantize(256, Image.Quantize.FASTOCTREE)
-    centres = np.zeros((256, 4), np.float32)
-    start = np.array(octree.getpalette("RGBA"), np.float32).reshape(-1, 4)
+    flat = pixels.reshape(-1, 4)
+    cell = (flat >> 3) @ np.array([1, 32, 32**2, 32**3], np.int32)
+    counts = np.bincount(cell, minlength=32**4)
+    used = np.flatnonzero(counts)
+    weight = counts[used]
+    colours = np.stack([np.bincount(cell, flat[:, c], 32**4)[used] / weight for c in range(4)], axis=1)
+    octree = Image.fromarray(pixels.reshape(-1, pixels.shape[-2], 4)).quantize(256, Image.Quantize.FASTOCTREE)
+    centres = np.zeros((256, 4))
+    start = np.array(octree.getpalette("RGBA"), np.float64).reshape(-1, 4)
     centres[: len(start)] = start
-    points = premultiplied(colours)
-    for last in [False] * rounds + [True]:
-        near = nearest(points, premultiplied(centres))
-        if not last:
-            total = np.bincount(near, weight, 256)
-            for channel in range(4):
-                mean = np.bincount(near, weight * colours[:, channel], 256) / np.maximum(total, 1)
-                centres[:, channel] = np.where(total > 0, mean, centres[:, channel])
-    return centres.round().astype(np.uint8), near[place.ravel()].astype(np.uint8).reshape(pixels.shape[:-1])
+    for _ in range(rounds):
+        near = nearest(premultiplied(colours), premultiplied(centres))
+        total = np.bincount(near, weight, 256)
+        for c in range(4):
+            mean = np.bincount(near, weight * colours[:, c], 256) / np.maximum(total, 1)
+            centres[:, c] = np.where(total > 0, mean, centres[:, c])
+    index = np.zeros(32**4, np.uint8)
+    index[used] = nearest(premultiplied(colours), premultiplied(centres))
+    return centres.round().astype(np.uint8), index[cell].reshape(pixels.shape[:-1])
 
 
 def premultiplied(colours: np.ndarray) -> np.ndarray:
-    """RGBA with colour scaled by opacity, float32 (N, 4), 0 … 255."""
+    """RGBA with colour scaled by opacity, (N, 4), 0 … 255."""
     return np.concatenate([colours[:, :3] * colours[:, 3:] / 255, colours[:, 3:]], axis=1)
 
 
 def nearest(points: np.ndarray, centres: np.ndarray) -> np.ndarray:
-    """The index of the centre next to each point, (N,), in pieces that fit in memory."""
-    pieces = np.array_split(points, len(points) // 50_000 + 1)
+    """The index of the centre next to each point, (N,), in pieces that fit in a processor's cache."""
+    pieces = np.array_split(points, len(points) // 4_000 + 1)
     return np.concatenate([((centres**2).sum(1) - 2 * piece @ centres.T).argmin(1) for piece in pieces])
+
+
+def halved(picture: np.ndarray) -> np.ndarray:
+    """A picture of half the side, uint8; opacity is multiplied in first, or transparent black would darken edges."""
+    return np.asarray(Image.fromarray(picture).convert("RGBa").reduce(2).convert("RGBA"))
 
 
 def save_mosaic(pictures: list[np.ndarray], path: Path) -> None:
     """Pictures of one group in one style as a PNG of at most 256 colours, COLUMNS to a row, in the index's order."""
-    rows = -(-len(pictures) // COLUMNS)
-    tiles = np.zeros((rows * COLUMNS, SIZE, SIZE, 4), np.uint8)
+    rows, size = -(-len(pictures) // COLUMNS), pictures[0].shape[0]
+    tiles = np.zeros((rows * COLUMNS, size, size, 4), np.uint8)
     tiles[: len(pictures)] = pictures
     palette, indices = palette_of(tiles)
-    grid = indices.reshape(rows, COLUMNS, SIZE, SIZE).swapaxes(1, 2).reshape(rows * SIZE, COLUMNS * SIZE)
+    grid = indices.reshape(rows, COLUMNS, size, size).swapaxes(1, 2).reshape(rows * size, COLUMNS * size)
     image = Image.fromarray(np.ascontiguousarray(grid), "P")
     image.putpalette(palette[:, :3].tobytes())
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -206,8 +214,10 @@ def build(folder: Path) -> list[Path]:
         for group in dict.fromkeys(concept["group"] for concept in concepts):
             members = [c["id"] for c in concepts if c["group"] == group and style in c["styles"]]
             if members:
-                files.append(DATA / style / f"{group}.png")
-                save_mosaic([render(svg(icons[style], drawn[style][member])) for member in members], files[-1])
+                pictures = [render(svg(icons[style], drawn[style][member])) for member in members]
+                for size, sized in ((SIZE, pictures), (SIZE // 2, [halved(picture) for picture in pictures])):
+                    files.append(DATA / style / f"{group}_{size}.png")
+                    save_mosaic(sized, files[-1])
         print(style, sum(style in concept["styles"] for concept in concepts), flush=True)
     files.append(DATA / "index.json")
     write_index(files[-1], packages, concepts)
@@ -246,8 +256,9 @@ def main() -> None:
         source="npm: " + ", ".join([*STYLES.values(), NAMES]),
         made_by="python -m assets.build.emoji",
         how=f"Every emoji that at least {STYLES_NEEDED} of the styles draw, without skin-tone variants, rendered by "
-        f"resvg at {SIZE} × {SIZE} pixels; one PNG for each style and group, {COLUMNS} pictures to a row in the order "
-        "of index.json, reduced to 256 colours each (with opacity) by k-means: the only change to the drawings.",
+        f"resvg at {SIZE} × {SIZE} pixels, and averaged to half of that; one PNG for each style, group and size, "
+        f"{COLUMNS} pictures to a row in the order of index.json, reduced to 256 colours each (with opacity) by "
+        "k-means: the only changes to the drawings.",
     )
 
 

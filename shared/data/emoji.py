@@ -1,4 +1,5 @@
-"""Emoji in seven drawing styles: about 1,630 concepts with group, English and Spanish name, 64 × 64 pixels.
+"""Emoji in seven drawing styles: about 1,630 concepts with group, English and Spanish name, 64 × 64 pixels or
+32 × 32, with opacity.
 
 Made by `python -m assets.build.emoji`, which names sources and licences; `emoji_index().styles` repeats them.
 """
@@ -77,15 +78,18 @@ def emoji_pictures(size: int = 64, group: str | None = None, style: str | None =
     _check("size", size, (32, 64))
     _check("group", group, (None, *GROUPS))
     _check("style", style, (None, *STYLES))
-    pixels, concepts, styles = [], [], []
+    parts = []
     for one_style in STYLES if style is None else (style,):
         for one_group in GROUPS if group is None else (group,):
             members = [c for c in emoji_index().concepts if c.group == one_group and one_style in c.styles]
-            if members:
-                pixels.append(_tiles(FOLDER / one_style / f"{one_group}.png", size)[: len(members)])
-                concepts += members
-                styles += [one_style] * len(members)
-    return EmojiPictures(np.concatenate(pixels), tuple(concepts), tuple(styles))
+            parts += [(one_style, one_group, members)] if members else []
+    pixels = np.empty((sum(len(members) for *_, members in parts), size, size, 4), np.uint8)
+    done = 0
+    for one_style, one_group, members in parts:
+        pixels[done : done + len(members)] = _tiles(FOLDER / one_style / f"{one_group}_{size}.png", size)[: len(members)]
+        done += len(members)
+    concepts = tuple(concept for *_, members in parts for concept in members)
+    return EmojiPictures(pixels, concepts, tuple(one_style for one_style, _, members in parts for _ in members))
 
 
 def on_white(pixels: np.ndarray) -> np.ndarray:
@@ -95,13 +99,11 @@ def on_white(pixels: np.ndarray) -> np.ndarray:
 
 
 def _tiles(path: Path, size: int) -> np.ndarray:
-    """A mosaic of 64-pixel pictures cut up, row by row: uint8 (N, size, size, 4)."""
+    """A mosaic cut up, row by row: uint8 (N, size, size, 4)."""
     with Image.open(path) as picture:
-        mosaic = picture.convert("RGBA")
-    if size == 32:  # averaged with opacity multiplied in ("RGBa"), or transparent black would darken the edges
-        mosaic = mosaic.convert("RGBa").reduce(2).convert("RGBA")
-    rows, columns = mosaic.height // size, mosaic.width // size
-    return np.asarray(mosaic).reshape(rows, size, columns, size, 4).swapaxes(1, 2).reshape(-1, size, size, 4)
+        mosaic = np.asarray(picture.convert("RGBA"))
+    rows, columns = mosaic.shape[0] // size, mosaic.shape[1] // size
+    return mosaic.reshape(rows, size, columns, size, 4).swapaxes(1, 2).reshape(-1, size, size, 4)
 
 
 def _check(name: str, value: object, allowed: tuple) -> None:

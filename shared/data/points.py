@@ -68,10 +68,10 @@ def sample_strokes(strokes: Tensor, count: int) -> Tensor:
 
 
 def share_per_cell(x: Tensor) -> Tensor:
-    """The share of points (N, 2) in each of BINS × BINS cells of the plane; those outside count at the edge."""
+    """The share of points (N, 2) in each of BINS × BINS cells of the plane; outside, or NaN, counts at the edge."""
     x_low, x_high, y_low, y_high = BOUNDS
     low, high = torch.tensor([x_low, y_low]), torch.tensor([x_high, y_high])
-    cell = ((x - low) / (high - low) * BINS).clamp(0, BINS - 1).long()
+    cell = ((x - low) / (high - low) * BINS).nan_to_num(0).clamp(0, BINS - 1).long()
     return torch.bincount(cell[:, 1] * BINS + cell[:, 0], minlength=BINS**2) / len(x)
 
 

@@ -267,7 +267,8 @@ class Experiment(Generic[Config]):
         """Everything that the run has learned, between two steps: tensors, numbers, texts, lists, dicts.
 
         By default each attribute: its own state_dict() where it has one (modules, optimisers, series),
-        itself where it is plain. Override for anything else.
+        itself where it is plain. A numpy array that may not be written is data, and left out. Override for
+        anything else.
         """
         state: dict[str, Any] = {}
         for name, value in vars(self).items():
@@ -292,8 +293,10 @@ class Experiment(Generic[Config]):
 
 def _is_plain(value: object) -> bool:
     """True for what a checkpoint may hold as it is."""
-    if value is None or isinstance(value, bool | int | float | str | np.ndarray | np.generic):
+    if value is None or isinstance(value, bool | int | float | str | np.generic):
         return True
+    if isinstance(value, np.ndarray):
+        return value.flags.writeable and value.dtype.kind in "biuf"
     if isinstance(value, list | tuple):
         return all(map(_is_plain, value))
     if isinstance(value, dict):

@@ -18,7 +18,7 @@ from shared.live.experiment import Experiment, Frame, Plain, configure, knobs
 RandomStates = tuple[torch.Tensor, Any, Any]
 # What a checkpoint may hold beside torch's own: numpy's numbers and arrays.
 NUMPY = [np.ndarray, np.dtype, np.zeros(0).__reduce__()[0], np.float64().__reduce__()[0]]
-NUMPY += [type(np.dtype(name)) for name in ("bool", "uint8", "int32", "int64", "float32", "float64")]
+NUMPY += [type(np.dtype(kind)) for kind in "?bBhHiIlLqQefd"]
 
 
 class Randomness:

@@ -6,7 +6,6 @@ from typing import NamedTuple
 import torch
 from torch import Tensor, nn
 
-from shared.data.fashion_mnist import fashion_mnist
 from shared.models.shipped import shipped_weights
 
 FEATURES = 64
@@ -15,7 +14,7 @@ FEATURES = 64
 class Classifier(nn.Module):
     """Three convolutions, each halving the picture, then two linear layers: 62,000 weights.
 
-    Takes float32 (N, 1, 28, 28) in −1 … 1 and gives logits (N, 10), in the order of
+    Takes float32 (N, 1, 28, 28) in -1 … 1 and gives logits (N, 10), in the order of
     `shared.data.fashion_mnist.CLASSES`.
     """
 
@@ -45,7 +44,8 @@ def _block(inputs: int, outputs: int) -> nn.Sequential:
 def fashion_classifier() -> Classifier:
     """The shipped classifier, ≥ 90 % right on the shipped test pictures; frozen and shared: do not train it."""
     model = Classifier()
-    model.load_state_dict(shipped_weights("fashion_classifier")[0], assign=True)
+    tensors, _ = shipped_weights("fashion_classifier")
+    model.load_state_dict({name: tensors[name] for name in model.state_dict()}, assign=True)
     return model.eval().requires_grad_(False)
 
 
@@ -58,29 +58,41 @@ class Judgement(NamedTuple):
 
 @torch.no_grad()
 def judge(images: Tensor) -> Judgement:
-    """The shipped classifier on float32 (N, 1, 28, 28) in −1 … 1."""
+    """The shipped classifier on float32 (N, 1, 28, 28) in -1 … 1, in pieces that fit in a processor's cache."""
     model = fashion_classifier()
-    features = model.features(images)
+    features = torch.cat([model.features(piece) for piece in images.split(50)])
     return Judgement(model.head(features).softmax(1), features)
 
 
+class Gaussian(NamedTuple):
+    """The mean (D,) and covariance (D, D) of a set of features, float64."""
+
+    mean: Tensor
+    covariance: Tensor
+
+
+def fit_gaussian(features: Tensor) -> Gaussian:
+    """The Gaussian with the mean and covariance of (N, D) features, N > 1."""
+    features = features.double()
+    return Gaussian(features.mean(0), torch.cov(features.T))
+
+
 @cache
-def real_judgement() -> Judgement:
-    """The same on the 2,000 shipped test pictures: what generated ones are compared with."""
-    return judge(torch.tensor(fashion_mnist("test")[0])[:, None].float() / 127.5 - 1)
+def real_gaussian() -> Gaussian:
+    """Features of the 2,000 shipped test pictures, computed when the classifier was made: what others compare with."""
+    tensors, _ = shipped_weights("fashion_classifier")
+    return Gaussian(tensors["reference.mean"].double(), tensors["reference.covariance"].double())
 
 
-def frechet_distance(a: Tensor, b: Tensor) -> float:
-    """The squared Fréchet distance between Gaussians fitted to two sets of features, (N, D) and (M, D); ≥ 0.
+def frechet_distance(a: Gaussian, b: Gaussian) -> float:
+    """The squared Fréchet distance between two Gaussians, ≥ 0. Heusel et al. 2017, eq. 6 (Dowson & Landau 1982):
 
-    Heusel et al. 2017, eq. 6: ‖μ_a − μ_b‖² + Tr(C_a + C_b − 2 (C_a C_b)^½). With few samples it comes out too large:
-    compare only distances of equal N. C_a C_b has the eigenvalues of the symmetric C_a^½ C_b C_a^½, so that the trace
-    of its root is the sum of their roots and no complex matrix root is needed.
+    ‖μ_a - μ_b‖² + Tr(C_a + C_b - 2 (C_a C_b)^½). C_a C_b has the eigenvalues of the symmetric C_a^½ C_b C_a^½, so the
+    trace of its root is the sum of their roots, and no complex matrix root is needed. Fitted to few samples it comes
+    out too large: compare only distances of equally many.
     """
-    a, b = a.double(), b.double()
-    difference = a.mean(0) - b.mean(0)
-    cov_a, cov_b = torch.cov(a.T), torch.cov(b.T)
-    values, vectors = torch.linalg.eigh(cov_a)
+    values, vectors = torch.linalg.eigh(a.covariance)
     root_a = vectors * values.clamp(min=0).sqrt() @ vectors.T
-    trace_of_root = torch.linalg.eigvalsh(root_a @ cov_b @ root_a).clamp(min=0).sqrt().sum()
-    return (difference.square().sum() + cov_a.trace() + cov_b.trace() - 2 * trace_of_root).clamp(min=0).item()
+    trace_of_root = torch.linalg.eigvalsh(root_a @ b.covariance @ root_a).clamp(min=0).sqrt().sum()
+    apart = (a.mean - b.mean).square().sum()
+    return (apart + a.covariance.trace() + b.covariance.trace() - 2 * trace_of_root).clamp(min=0).item()

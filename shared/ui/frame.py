@@ -3,6 +3,7 @@
 import inspect
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -52,7 +53,7 @@ def show(home: Home, topics: Sequence[Topic]) -> None:
     pages = [page(own("home"), ":material/home:", "", lambda: home.show(now, home_text, topics), default=True)]
     for topic in topics:
         title = text(topic.folder, now.language)("title")
-        pages.append(page(title, topic.icon, topic.address, lambda topic=topic: show_topic(topic, now)))
+        pages.append(page(title, topic.icon, topic.address, partial(show_topic, topic, now)))
     # Other pages link to these; a page object is good for one run of the script.
     st.session_state.pages = {page.url_path: page for page in pages}
     chosen = st.navigation(pages, position="hidden" if now.lecture else "top")

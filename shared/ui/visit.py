@@ -8,10 +8,9 @@ from typing import Any
 
 import streamlit as st
 
-from shared.live.experiment import Plain, knobs
+from shared.live.experiment import SEED_HIGH, Plain, knobs
 from shared.live.registry import find
 from shared.live.stage import OWNER_COOKIE
-from shared.live.stream import SEED_HIGH
 from shared.ui.scene import Scene, Topic
 from shared.ui.text import LANGUAGES
 

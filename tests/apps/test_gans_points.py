@@ -24,7 +24,7 @@ def one_thread():
 
 
 def build(seed: int = 0, **values: object) -> PointsGan:
-    torch.manual_seed(seed), np.random.seed(seed), random.seed(seed)
+    torch.manual_seed(seed)
     return PointsGan(configure(PointsGanConfig, values), seed)
 
 
@@ -35,12 +35,12 @@ def run(experiment: PointsGan, steps: int) -> PointsGan:
 
 
 def everything(value: object) -> list[torch.Tensor | object]:
-    """A state's leaves, tensors as lists, to compare bit by bit."""
+    """A state's leaves, tensors as bytes, to compare bit by bit."""
     if isinstance(value, dict):
         return [leaf for key in value for leaf in (key, *everything(value[key]))]
     if isinstance(value, list | tuple):
         return [leaf for item in value for leaf in everything(item)]
-    return [value.tolist()] if isinstance(value, torch.Tensor) else [value]
+    return [value.detach().numpy().tobytes()] if isinstance(value, torch.Tensor) else [value]
 
 
 # -- the losses --------------------------------------------------------------------------------------------
@@ -151,11 +151,11 @@ def test_an_update_is_the_one_of_the_paper_done_by_hand(loss):
     objective.backward()
     with torch.no_grad():
         for weight in twin.discriminator.parameters():
-            weight -= 0.05 * weight.grad
+            weight.sub_(0.05 * weight.grad)
     gan.generator_loss(loss, twin.discriminator(fake + 0.1 * torch.randn(32, 2))[:, 0]).backward()
     with torch.no_grad():
         for weight in twin.generator.parameters():
-            weight -= 0.02 * weight.grad
+            weight.sub_(0.02 * weight.grad)
     for name in ("discriminator", "generator"):
         for ours, theirs in zip(getattr(experiment, name).parameters(), getattr(twin, name).parameters(), strict=True):
             assert torch.allclose(ours, theirs, atol=1e-6)
@@ -404,20 +404,30 @@ def test_a_run_that_diverges_says_so_and_shows_no_nonsense(loss, rate):
     experiment = build(loss=loss, optimizer="sgd", lr_discriminator=rate, lr_generator=rate, **SMALL)
     with torch.no_grad():
         experiment.discriminator[0].weight.mul_(1e20)
-    with pytest.raises(Plain) as stopped:
+
+    def watch():
         for _ in range(20):
             experiment.advance()
             assert all(math.isfinite(value) for value in experiment.frame().metrics.values())
-    assert stopped.value.code == "diverged" and "metric" in stopped.value.details
+
+    with pytest.raises(Plain, match="stopped being a finite number"):
+        watch()
 
 
 def test_a_frame_of_broken_networks_is_refused():
     experiment = build(**SMALL)
     with torch.no_grad():
         experiment.generator[0].weight.fill_(math.nan)
-    with pytest.raises(Plain) as stopped:
+    with pytest.raises(Plain, match=r"G\(z\) stopped being a finite number"):
         experiment.frame()
-    assert stopped.value.code == "diverged"
+    with pytest.raises(Plain, match="stopped being a finite number"):
+        experiment.take_stock(50)
+
+
+def test_a_drawing_far_outside_is_moved_to_the_edge():
+    experiment = build(**SMALL)
+    experiment.on_event({"kind": "draw", "view": "plane", "points": [[1e300, 0]]})
+    assert (experiment.data - torch.tensor([1.45, 0.0])).norm(dim=1).max() < 0.2
 
 
 def test_a_drawing_becomes_the_data_and_the_networks_stay():
@@ -447,7 +457,6 @@ def test_a_drawing_becomes_the_data_and_the_networks_stay():
         ([[0, math.nan]], "drawing_points"),
         ([[math.inf, 0]], "drawing_points"),
         ([[10**400, 0]], "drawing_points"),
-        ([[1e300, 0]], "drawing_points"),
         ([[None, 0]], "drawing_points"),
         ([[{}, 0]], "drawing_points"),
         ([["a", "b"]], "drawing_points"),

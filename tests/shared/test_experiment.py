@@ -1,9 +1,8 @@
-"""The contract: knobs are declared once and checked, series stay bounded, phases add up to a step; for every experiment."""
+"""The contract: knobs are checked, series stay bounded, phases add up to a step; and every experiment keeps to it."""
 
 import dataclasses
 import math
 import typing
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -16,6 +15,7 @@ from shared.live import registry, wire
 from shared.live.experiment import Experiment, Frame, Plain, Series, configure, knob, knobs
 from shared.live.run import Run
 from tests.shared.experiments import Walk, WalkConfig
+from tests.shared.watching import differences
 
 
 @dataclass(frozen=True)
@@ -63,7 +63,7 @@ def test_knobs_come_in_the_order_written_with_all_that_a_widget_needs() -> None:
         ("width", 512, 512),
         ("loss", "minimax", "minimax"),
         ("shuffle", False, False),
-        ("shuffle", "False", False),
+        ("shuffle", "FALSE", False),
         ("shuffle", "1", True),
         ("prompt", "un sombr€", "un sombr€"),
         ("size", "32", 32),
@@ -113,7 +113,11 @@ def test_a_bad_value_is_refused_by_name(name: str, given: object, code: str) -> 
 
 
 def test_a_refusal_names_what_is_allowed() -> None:
-    for values, allowed in (({"loss": "x"}, "hinge, minimax"), ({"width": 0}, "from 1 to 512"), ({"x": 1}, "rate, width")):
+    for values, allowed in (
+        ({"loss": "x"}, "hinge, minimax"),
+        ({"width": 0}, "from 1 to 512"),
+        ({"x": 1}, "rate, width"),
+    ):
         with pytest.raises(Plain) as refusal:
             configure(SomeConfig, values)
         assert allowed in str(refusal.value)
@@ -205,6 +209,8 @@ class Mixture(Experiment[WalkConfig]):
         self.optimizer = torch.optim.Adam([*self.network.parameters(), self.latent])
         self.series = Series("loss")
         self.table = np.zeros((2, 3))
+        self.data = np.arange(3.0)
+        self.data.flags.writeable = False
         self.best = np.float64(0)
         self.notes: dict[str, list[float | None]] = {"returns": []}
         self.mean = torch.zeros(2)
@@ -230,6 +236,7 @@ def test_by_default_everything_learned_is_kept(tmp_path: Path) -> None:
     run = Run(Mixture, {}, 3)
     for _ in range(20):
         run.advance()
+    assert "data" not in run.experiment.state_dict()
     run.save(tmp_path / "some.checkpoint")
     copy = Run.load(Mixture, tmp_path / "some.checkpoint")
     assert copy.frame() == run.frame()
@@ -243,15 +250,12 @@ def test_by_default_everything_learned_is_kept(tmp_path: Path) -> None:
 # -- what every experiment keeps to ------------------------------------------------------------------------
 
 
-def experiments() -> Iterator[type[Experiment]]:
-    for name in registry.catalogue():
-        yield registry.find(name)
+@pytest.fixture(params=registry.catalogue())
+def member(request: pytest.FixtureRequest) -> type[Experiment]:
+    """Each experiment there is."""
+    return registry.find(request.param)
 
 
-every = pytest.mark.parametrize("member", experiments(), ids=lambda member: member.id.replace("/", "-"))
-
-
-@every
 def test_every_config_is_declared_in_full(member: type[Experiment]) -> None:
     config_class = member.config_class()
     assert dataclasses.is_dataclass(config_class)
@@ -263,7 +267,6 @@ def test_every_config_is_declared_in_full(member: type[Experiment]) -> None:
     assert hash(config_class()) == hash(config_class()), "a config is frozen"
 
 
-@every
 def test_every_experiment_says_what_it_is(member: type[Experiment]) -> None:
     assert member.__doc__
     assert member.__doc__.strip()
@@ -271,20 +274,18 @@ def test_every_experiment_says_what_it_is(member: type[Experiment]) -> None:
         assert getattr(member, phase).__doc__ or member is Walk, f"{phase} says nothing"
 
 
-@every
 def test_every_frame_travels_and_leaves_the_run_as_it_was(member: type[Experiment]) -> None:
     looked_at, alone = Run(member, {}, 5), Run(member, {}, 5)
     for step in range(3):
         frame = looked_at.frame()
         assert frame.step == step
         assert all(math.isfinite(value) for value in frame.metrics.values())
-        assert wire.encode(looked_at.frame()) == wire.encode(frame)
+        assert differences(looked_at.frame(), frame) == []
         looked_at.advance()
         alone.advance()
-    assert wire.encode(looked_at.frame()) == wire.encode(alone.frame())
+    assert differences(looked_at.frame(), alone.frame()) == []
 
 
-@every
 def test_every_frame_stays_as_it_was_when_the_run_goes_on(member: type[Experiment]) -> None:
     run = Run(member, {}, 5)
     run.advance()
@@ -294,23 +295,21 @@ def test_every_frame_stays_as_it_was_when_the_run_goes_on(member: type[Experimen
     assert wire.encode(frame) == before
 
 
-@every
 def test_every_step_is_the_sum_of_its_phases(member: type[Experiment]) -> None:
     whole, slow = Run(member, {}, 5), Run(member, {}, 5)
-    for _ in range(2):
-        whole.advance()
-        for phase in member.phases or ("",):
-            slow.advance_phase()
-            assert slow.frame().phase == phase
-    slow.advance_phase()
-    slow.advance()  # what slow motion left of the third step
     whole.advance()
-    assert slow.step_count == whole.step_count + (not member.phases)
+    for phase in member.phases or ("",):
+        slow.advance_phase()
+        assert slow.frame().phase == phase
     if member.phases:
-        assert wire.encode(slow.frame()) == wire.encode(whole.frame())
+        slow.advance_phase()
+        slow.advance()  # what slow motion left of the second step
+        whole.advance()
+    slow.advance()  # a frame between two phases may show more than one between two steps
+    whole.advance()
+    assert differences(slow.frame(), whole.frame()) == []
 
 
-@every
 def test_every_run_goes_on_from_its_checkpoint(member: type[Experiment], tmp_path: Path) -> None:
     run = Run(member, {}, 5)
     run.advance()
@@ -318,13 +317,12 @@ def test_every_run_goes_on_from_its_checkpoint(member: type[Experiment], tmp_pat
     run.save(tmp_path / "some.checkpoint")
     copy = Run.load(member, tmp_path / "some.checkpoint")
     for _ in range(2):
-        assert wire.encode(copy.frame()) == wire.encode(run.frame())
+        assert differences(copy.frame(), run.frame()) == []
         run.advance()
         copy.advance()
-    assert wire.encode(copy.frame()) == wire.encode(run.frame())
+    assert differences(copy.frame(), run.frame()) == []
 
 
-@every
 def test_every_experiment_refuses_an_event_that_makes_no_sense(member: type[Experiment]) -> None:
     run = Run(member, {}, 5)
     before = wire.encode(run.frame())

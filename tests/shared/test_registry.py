@@ -9,7 +9,7 @@ from shared.live import registry
 from shared.live.experiment import Experiment, Plain
 from tests.shared.experiments import Walk
 
-SOURCE = '''
+SOURCE = """
 from shared.live.experiment import Experiment
 raise RuntimeError("imported")
 class First(Experiment):
@@ -20,7 +20,7 @@ class Nameless(Experiment):
     pass
 class Other:
     id = "no experiment's"
-'''
+"""
 
 
 def test_the_tests_own_experiment_is_found() -> None:

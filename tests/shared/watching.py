@@ -6,6 +6,7 @@ from typing import Any
 
 from shared.live import wire
 from shared.live.engine import Engine, LiveRun
+from shared.live.experiment import Frame
 
 PATIENCE = 120.0  # s, for a machine that does much else
 
@@ -16,6 +17,16 @@ def until(condition: Callable[[], object], what: str, seconds: float = PATIENCE)
     while not condition():
         assert time.monotonic() < deadline, f"waited {seconds} s for {what}"
         time.sleep(0.01)
+
+
+def differences(one: Frame, other: Frame) -> list[str]:
+    """The parts in which two frames are not the same to the last bit."""
+    found = [name for name in one.metrics | other.metrics if one.metrics.get(name) != other.metrics.get(name)]
+    for name in one.views | other.views:
+        alone = [wire.encode(Frame({}, {name: frame.views[name]})) for frame in (one, other) if name in frame.views]
+        if len(alone) < 2 or alone[0] != alone[1]:
+            found.append(name)
+    return found + [field for field in ("step", "phase") if getattr(one, field) != getattr(other, field)]
 
 
 class Person:

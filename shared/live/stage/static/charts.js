@@ -103,7 +103,7 @@ class Chart {
     const { data, layout } = this.build();
     this.build = null;
     const [width, height] = this.size;
-    await Plotly.react(this.plot, data, { ...base(this.context), ...layout, width, height }, CONFIG);
+    await Plotly.react(this.plot, data, { ...base(this.context), ...layout, width, height }, settings(layout));
     this.drawn = true;
     this.last = performance.now();
     this.cost = this.last - begun;
@@ -132,7 +132,11 @@ function next() {
   );
 }
 
-const CONFIG = { displaylogo: false, responsive: false, displayModeBar: "hover", modeBarButtons: [["zoom2d", "pan2d", "autoScale2d"]] };
+/** Zooming tools on hover, for charts that can be zoomed. */
+function settings({ xaxis, yaxis }) {
+  const fixed = xaxis.fixedrange && yaxis.fixedrange;
+  return { displaylogo: false, responsive: false, displayModeBar: fixed ? false : "hover", modeBarButtons: [["zoom2d", "pan2d", "autoScale2d"]] };
+}
 
 /** An axis in the theme's colours; charts add their own to it. */
 export function axis({ line }) {

@@ -1,6 +1,7 @@
 // The bar that steers a run: play, step, speed, start again, seed, history, full screen, keys.
 
 import { h, icon, ICONS, mark, write } from "./dom.js";
+import { fill } from "./numbers.js";
 
 const SPEEDS = [["slow", "slow"], ["1", "one"], ["10", "ten"], ["max", "max"], ["fast", "fast"]];
 
@@ -115,8 +116,22 @@ export class Controls {
     const step = stage.number(stage.shownStep ?? status.step);
     mark(this.scrubber, "aria-valuetext", `${stage.word("readout", "step")} ${step}`);
     this.now.disabled = !back;
-    const speed = status.state === "playing" && status.steps_per_second ? ` · ${stage.number(Number(status.steps_per_second.toPrecision(2)))} ${stage.word("readout", "steps_per_second")}` : "";
-    const viewing = stage.role === "viewer" ? `${stage.word("states", "watching")} · ` : "";
-    write(this.readout, `${viewing}${stage.word("states", status.state)} · ${stage.word("readout", "step")} ${step}${speed}`);
+    write(this.readout, back ? this.past(step) : this.present(step));
+  }
+
+  past(step) {
+    const { stage, status } = this;
+    return fill(stage.word("readout", "looking_back"), { step, live: stage.number(status.step) });
+  }
+
+  present(step) {
+    const { stage, status } = this;
+    const said = [stage.word("states", status.state), `${stage.word("readout", "step")} ${step}`];
+    if (stage.role === "viewer") said.unshift(stage.word("states", "watching"));
+    if (status.state === "playing" && status.steps_per_second) {
+      const speed = stage.number(Number(status.steps_per_second.toPrecision(2)));
+      said.push(`${speed} ${stage.word("readout", "steps_per_second")}`);
+    }
+    return said.join(" · ");
   }
 }

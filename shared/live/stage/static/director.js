@@ -257,17 +257,11 @@ export class Stage {
     const message = this.refused ?? status?.message;
     if (this.lost) this.messages.state(this.word("states", "lost"));
     else if (message) this.messages.state(this.messages.sentence(message), state === "failed");
-    else if (this.lookingBack !== null && status) this.messages.state(this.lookingBackText());
     else this.messages.state(null);
     if (!status) return;
     this.controls.show(status);
     this.knobs.show(status.config);
     this.autoplay();
-  }
-
-  lookingBackText() {
-    const sentence = this.word("readout", "looking_back");
-    return sentence.replace("{step}", this.number(this.shownStep ?? this.lookingBack)).replace("{live}", this.number(this.status.step));
   }
 
   drawViews() {
@@ -283,7 +277,6 @@ export class Stage {
     this.shownStep = frame.step;
     this.root.dataset.step = frame.step;
     this.root.dataset.frames = ++this.frames;
-    if (this.lookingBack !== null) this.messages.state(this.lookingBackText());
     if (performance.now() - this.timed > 100 || this.status?.state !== "playing") this.showTime();
   }
 

@@ -25,11 +25,11 @@ export function mark(element, name, value) {
 
 const SVG = "http://www.w3.org/2000/svg";
 
-/** A 24 × 24 icon drawn from one path; decoration only, so screen readers skip it. */
-export function icon(path) {
+/** An icon drawn from one path in a box; decoration only, so screen readers skip it. */
+export function icon(path, box = "0 0 24 24", look = "icon") {
   const svg = document.createElementNS(SVG, "svg");
-  svg.setAttribute("viewBox", "0 0 24 24");
-  svg.setAttribute("class", "icon");
+  svg.setAttribute("viewBox", box);
+  svg.setAttribute("class", look);
   svg.setAttribute("aria-hidden", "true");
   const shape = document.createElementNS(SVG, "path");
   shape.setAttribute("d", path);

@@ -22,8 +22,8 @@ export class Figure {
     context.tools = h("span", { class: "tools" });
     context.describe = (text) => this.describe(text);
     this.body = h("div", { class: "picture" });
-    const caption = h("figcaption", {}, h("span", { class: "title" }, this.title, this.about), context.legend, context.tools);
-    this.element = h("figure", { class: "view", "data-view": name }, caption, this.body);
+    const caption = h("figcaption", {}, h("span", { class: "title" }, this.title, this.about), context.legend);
+    this.element = h("figure", { class: "view", "data-view": name }, caption, this.body, context.tools);
     this.element.style.setProperty("--area", name);
     this.described = 0;
   }

@@ -3,7 +3,7 @@
 import { h, mark, write } from "./dom.js";
 
 const SETTLE = 600; // ms after the last touch before the run's own value is shown again
-const NOTCHES = 200; // places on a slider that has no whole numbers
+const NOTCHES = 100; // places on a slider that has no whole numbers; each differs in the two figures shown
 
 export class Knobs {
   constructor(stage) {
@@ -106,7 +106,7 @@ function slider(knob, stage, turned) {
   };
   const value = () => {
     const exact = log ? 10 ** input.valueAsNumber : input.valueAsNumber;
-    const rounded = whole ? Math.round(exact) : Number(exact.toPrecision(log ? 2 : 3));
+    const rounded = whole ? Math.round(exact) : Number(exact.toPrecision(log ? 2 : 4));
     return Math.min(knob.high, Math.max(knob.low, rounded));
   };
   input.addEventListener("input", () => {

@@ -28,7 +28,7 @@ export function takeStrokes(surface, state, context) {
     setTimeout(() => stroke || ink.getContext("2d").clearRect(0, 0, ink.width, ink.height), 250);
   };
   canvas.addEventListener("pointerdown", (event) => {
-    if (event.button !== 0 || !context.steers()) return;
+    if (event.button !== 0 || !context.steers() || !inside(surface, state.map, event)) return;
     canvas.setPointerCapture(event.pointerId);
     ink.width = surface.width;
     ink.height = surface.height;
@@ -86,6 +86,12 @@ function byKeyboard({ canvas }, state, context, ink, add) {
 }
 
 const clamp = (value, low, high) => Math.min(high, Math.max(low, value));
+
+/** Whether the pointer is on the plane, not on the margin that the canvas leaves about it. */
+function inside(surface, { box: [left, top, width, height] }, event) {
+  const [x, y] = surface.place(event);
+  return x >= left && x <= left + width && y >= top && y <= top + height;
+}
 
 function inPlane(surface, map, event) {
   const [px, py] = surface.place(event);
