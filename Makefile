@@ -6,7 +6,7 @@ VENV := .venv
 PY := $(VENV)/bin/python
 # Byte code is written when a module is first imported: most of what a wheel carries never is, and compiling all of
 # it takes longer than installing it.
-INSTALL := $(PY) -m pip install --quiet --disable-pip-version-check --no-compile
+INSTALL := $(PY) -m pip install -qq --disable-pip-version-check --no-compile
 
 # Without byte code on disk every worker process would compile torch again.
 unexport PYTHONDONTWRITEBYTECODE

@@ -260,7 +260,7 @@ class ImagesGan(Experiment[ImagesGanConfig]):
         """A click on a sample: it becomes the end of the walk, the former end its beginning."""
         index = event.get("index")
         if event.get("kind") != "select" or event.get("view") != "samples":
-            return super().on_event(event)
+            super().on_event(event)  # raises
         if type(index) is not int or not 0 <= index < SHOWN:
             raise Plain("event_unknown", kind=f"select {str(index)[:40]}")
         self.selected = [self.selected[1], index]

@@ -1,6 +1,6 @@
 """Train the shipped Fashion-MNIST classifier on all 60,000 training pictures: about six minutes on one core.
 
-    python -m assets.build.classifier [--source FOLDER] [--epochs N]
+Run it as `python -m assets.build.classifier [--source FOLDER] [--epochs N]`.
 """
 
 import argparse
@@ -88,9 +88,9 @@ def write(model: Classifier, full: float, epochs: int) -> None:
         licence="MIT, like the app; trained on Fashion-MNIST (MIT, © 2017 Zalando SE)",
         source="Trained for this app on all 60,000 training pictures of Fashion-MNIST; no test picture was used.",
         made_by=f"python -m assets.build.classifier --epochs {epochs}",
-        how=f"shared/models/classifier.py, cross-entropy, AdamW, one-cycle learning rate, {epochs} epochs, mirrored and "
-        f"moved by a pixel, seed 0. Right on {full:.2%} of the original 10,000 test pictures and on {shipped:.2%} of "
-        "the 2,000 that the app ships. reference.* are mean and covariance of its features on those 2,000.",
+        how=f"shared/models/classifier.py, cross-entropy, AdamW, one-cycle learning rate, {epochs} epochs, mirrored "
+        f"and moved by a pixel, seed 0. Right on {full:.2%} of the original 10,000 test pictures and on {shipped:.2%} "
+        "of the 2,000 that the app ships. reference.* are mean and covariance of its features on those 2,000.",
     )
 
 

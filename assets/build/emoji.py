@@ -1,4 +1,4 @@
-"""Render the shipped emoji set: some 1,630 concepts in up to seven drawing styles, 64 × 64 and 32 × 32 pixels with transparency.
+"""Render the shipped emoji set: some 1,630 concepts in up to seven styles, of 64 and 32 pixels a side, with opacity.
 
     pip install resvg-py
     python -m assets.build.emoji [--packages FOLDER]

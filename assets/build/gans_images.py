@@ -1,6 +1,6 @@
-"""Train the weights that `gans/images` can start from: the very experiment of the page, wider and for longer.
+"""Train the weights that `gans/images` can start from: the very experiment of the page, for longer and averaged.
 
-    python -m assets.build.gans_images [--dataset fashion_mnist] [--steps N] [--checkpoint FILE]
+Run it as `python -m assets.build.gans_images [--dataset fashion_mnist] [--steps N] [--checkpoint FILE]`.
 """
 
 import argparse
@@ -98,9 +98,9 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--dataset", default="fashion_mnist", choices=("fashion_mnist", "emoji"))
     parser.add_argument("--emoji-group", default="smileys_emotion")
-    parser.add_argument("--width", type=int, default=32)
-    parser.add_argument("--latent-dimension", type=int, default=64)
-    parser.add_argument("--steps", type=int, default=6000)
+    parser.add_argument("--width", type=int, default=16)
+    parser.add_argument("--latent-dimension", type=int, default=32)
+    parser.add_argument("--steps", type=int, default=4000)
     parser.add_argument("--checkpoint", type=Path, help="saved every 200 steps, and gone on from")
     arguments = parser.parse_args()
     torch.manual_seed(0)

@@ -86,7 +86,8 @@ def emoji_pictures(size: int = 64, group: str | None = None, style: str | None =
     pixels = np.empty((sum(len(members) for *_, members in parts), size, size, 4), np.uint8)
     done = 0
     for one_style, one_group, members in parts:
-        pixels[done : done + len(members)] = _tiles(FOLDER / one_style / f"{one_group}_{size}.png", size)[: len(members)]
+        tiles = _tiles(FOLDER / one_style / f"{one_group}_{size}.png", size)
+        pixels[done : done + len(members)] = tiles[: len(members)]  # the last row need not be full
         done += len(members)
     concepts = tuple(concept for *_, members in parts for concept in members)
     return EmojiPictures(pixels, concepts, tuple(one_style for one_style, _, members in parts for _ in members))

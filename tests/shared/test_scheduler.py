@@ -66,6 +66,7 @@ class Desk:
     def sit(self, key: str, member: type[Experiment], **values: object) -> Seat:
         """A run of a class that is in no registry."""
         seat = self.scheduler.seats[key] = Seat(key, Run(member, values, 0), watched=True)
+        self.scheduler._status(seat)
         return seat
 
     def do(self, key: str, op: str, **fields: object) -> int:
