@@ -11,14 +11,18 @@ INSTALL := $(PY) -m pip install -qq --disable-pip-version-check --no-compile
 # Without byte code on disk every worker process would compile torch again.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: run setup test bench lint chromium
+.PHONY: run setup test test-all bench lint chromium
 
 run: $(VENV)/.app
 	@exec $(PY) -m streamlit run apps/main.py $(ARGS)
 
 setup: $(VENV)/.app
 
-test: $(VENV)/.dev chromium
+# Without the tests that take long, drive a browser or start worker processes; those are `make test-all`'s.
+test: $(VENV)/.dev
+	@$(PY) -m pytest -m "not slow and not browser and not processes" $(ARGS)
+
+test-all: $(VENV)/.dev chromium
 	@$(PY) -m pytest $(ARGS)
 
 bench: $(VENV)/.dev chromium

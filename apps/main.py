@@ -1,6 +1,6 @@
 """The entry: Streamlit's pages, the stage's files and the live socket in one server.
 
-    python -m streamlit run apps/main.py
+python -m streamlit run apps/main.py
 """
 
 import asyncio

@@ -114,10 +114,9 @@ class ImagesGan(Experiment[ImagesGanConfig]):
     and far fewer channels; no batch normalisation in the discriminator; torch's own initial weights; the generator
     learns from the pictures that the discriminator has just judged, not from new ones.
 
-    Metrics: `loss_discriminator`, `loss_generator`; of clothes also `class_share_min` (share of the rarest class among
-    JUDGED samples, 0 … 0.1), `confidence` (mean probability of the likeliest class, 0.1 … 1) and `feature_distance`
-    (Fréchet distance to the shipped test pictures in the classifier's features, ≥ 0; Heusel et al. 2017, eq. 6).
-    Those three are measured every EVERY steps, always on the same noise; between two measurements they stand still.
+    Metrics: `loss_discriminator`, `loss_generator`; of clothes also, every EVERY steps on the same JUDGED noises:
+    `class_share_min` (share of the rarest class, 0 … 0.1), `confidence` (mean probability of the likeliest class,
+    0.1 … 1), `feature_distance` (Fréchet distance to the test pictures in the classifier's features, ≥ 0; Heusel 2017).
     """
 
     id = "gans/images"
@@ -150,7 +149,10 @@ class ImagesGan(Experiment[ImagesGanConfig]):
         size, channels = self.pictures.shape[1], self.pictures.shape[3]
         self.latent, width, tensors = self.config.latent_dimension, self.config.width, {}
         if self.config.start == "shipped":
-            tensors, about = shipped_weights(weights_name(self.config))
+            try:
+                tensors, about = shipped_weights(weights_name(self.config))
+            except FileNotFoundError:
+                raise Plain("weights_missing", name=weights_name(self.config)) from None
             self.latent, width = int(about["latent_dimension"]), int(about["width"])
         self.generator = make_generator(self.latent, width, channels, size)
         self.discriminator = make_discriminator(width, channels, size)

@@ -14,12 +14,12 @@ MINIMAX = Formula(
     r"\min_G \max_D \; \mathbb{E}_{x}\,[\log D(x)] + \mathbb{E}_{z}\,[\log(1 - D(G(z)))]",
     points.discriminator_loss,
 )
-NON_SATURATING = Formula(
-    "non_saturating", r"\mathcal{L}_G = -\,\mathbb{E}_{z}\,[\log D(G(z))]", points.generator_loss
-)
+NON_SATURATING = Formula("non_saturating", r"\mathcal{L}_G = -\,\mathbb{E}_{z}\,[\log D(G(z))]", points.generator_loss)
 ARROW = Formula("arrow", r"-\,\frac{\partial \ell_G}{\partial x}\bigg|_{x = G(z)}", points.arrows)
 MODES = Formula(
-    "modes", r"\sum_{k} \mathbf{1}\Big[\tfrac1N \sum_{i} \mathbf{1}\big[\lVert x_i - \mu_k \rVert \le 3\sigma\big] \ge 0.01\Big]", judge
+    "modes",
+    r"\sum_{k} \mathbf{1}\Big[\tfrac1N \sum_{i} \mathbf{1}\big[\lVert x_i - \mu_k \rVert \le 3\sigma\big] \ge 0.01\Big]",
+    judge,
 )
 PENALTY = Formula(
     "penalty",
@@ -79,7 +79,7 @@ PICTURE_METRICS = ("feature_distance", "confidence", "class_share_min", "loss_di
 GANS = Topic(
     folder=Path(__file__).parent,
     address="gans",
-    icon="🎭",
+    icon=":material/theater_comedy:",
     scenes=(
         Scene(
             id="points",
@@ -90,7 +90,7 @@ GANS = Topic(
                 "dataset", *TURNS, *RATES, "loss", "instance_noise", "latent_dimension", "latent_distribution",
                 *SIZES, "optimizer", "batch_size",
             ),
-            code=(MINIMAX, NON_SATURATING, ARROW),
+            code=(MINIMAX, NON_SATURATING, ARROW, MODES, DESCENT),
         ),
         Scene(
             id="race",
@@ -99,7 +99,7 @@ GANS = Topic(
             metrics=QUALITY,
             knobs=("loss", "dataset", *RATES, "discriminator_updates"),
             panes=({"loss": "hinge"}, {"loss": "minimax"}),
-            code=(HINGE, LEAST_SQUARES, PENALTY),
+            code=(HINGE, LEAST_SQUARES, PENALTY, SATURATION, NOISE),
         ),
         Scene(
             id="images",
@@ -107,16 +107,7 @@ GANS = Topic(
             layout=("samples samples film film", "samples samples scores real", "quality classes losses gradient"),
             metrics=PICTURE_METRICS,
             knobs=PICTURE_KNOBS,
-            code=(GENERATOR, PICTURES, FRECHET),
-        ),
-        Scene(
-            id="trained",
-            experiment="gans/images",
-            layout=("samples samples walk walk", "samples samples gradient scores", "real classes film film"),
-            metrics=PICTURE_METRICS,
-            knobs=(*RATES, "loss", "batch_size"),
-            preset={"start": "shipped"},
-            code=(WALK, PIXELS),
+            code=(GENERATOR, PICTURES, FRECHET, WALK, PIXELS),
         ),
         Scene(
             id="emoji",

@@ -180,10 +180,8 @@ class PointsGan(Experiment[PointsGanConfig]):
         self.use_data(c.dataset, points.sample(c.dataset, DATA))
         self.before = self.generator(self.fixed_noise).detach()
         self.take_stock(0)
-        self.sample()  # look at one batch, without a move, so that the first frame has losses and gradients
-        self.score()
-        self.discriminator_gradient()
-        self.generator_gradient()
+        for look in (self.sample, self.score, self.discriminator_gradient, self.generator_gradient):
+            look()  # at one batch, without a move, so that the first frame has losses and gradients
         self.between_steps = True
 
     def use_data(self, dataset: str, data: Tensor) -> None:

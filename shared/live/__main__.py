@@ -1,7 +1,7 @@
 """The command line: any experiment, headless.
 
-    python -m shared.live list
-    python -m shared.live run gans/points --seed 0 --steps 2000 --set dataset=ring --every 100 --jsonl --save DIR
+python -m shared.live list
+python -m shared.live run gans/points --seed 0 --steps 2000 --set dataset=ring --every 100 --jsonl --save DIR
 """
 
 import argparse

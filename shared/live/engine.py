@@ -188,7 +188,7 @@ class Engine:
         if run.host is not None:
             run.host.send(("close", run.key))
         run.begun = 0
-        load = {host: 0.0 for host in self.hosts}
+        load = dict.fromkeys(self.hosts, 0.0)
         for other in self.runs.values():
             if other.host in load and other is not run:
                 load[other.host] += 1.0 if other.wishes_to_play else 0.01

@@ -6,7 +6,8 @@ It knows no process, socket or page: commands go in through `handle`, answers co
 Commands and answers are tuples that begin with a word and a run's key:
     in:  ("open", key, experiment id, values, seed, checkpoint or None, playing) ("operate", key, serial, operation)
          ("watch", key, yes or no) ("credit", key) ("save", key) ("close", key)
-    out: ("status", key, {...}) ("frame", key, serial, step, bytes) ("saved", key, step) ("notice", key, serial, code, details)
+    out: ("status", key, {...}) ("frame", key, serial, step, bytes) ("saved", key, step)
+         ("notice", key, serial, code, details)
 """
 
 import logging

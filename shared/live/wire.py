@@ -108,7 +108,7 @@ def compress(message: bytes) -> bytes:
         data, encoding = array.tobytes(), "raw"
         picture = array.ndim == 3 or (array.ndim == 4 and array.shape[3] == 3)
         sides = (array.shape[0] * array.shape[1], array.shape[2]) if picture else (0,)
-        if entry["dtype"] == "uint8" and 0 < min(sides) and max(sides) <= WEBP_SIDE:
+        if entry["dtype"] == "uint8" and min(sides) > 0 and max(sides) <= WEBP_SIDE:
             tall = array.reshape(array.shape[0] * array.shape[1], *array.shape[2:])
             packed = io.BytesIO()
             Image.fromarray(tall).save(packed, "webp", lossless=True, method=0)

@@ -79,7 +79,11 @@ def header(title: str, now: Visit) -> None:
         on_change=lambda: keep_in_address(lang=st.session_state[key]),
     )
     lecture.button(
-        own("lecture"), icon=":material/slideshow:", help=own("lecture_help"), on_click=keep_in_address, kwargs={"lecture": "1"}
+        own("lecture"),
+        icon=":material/slideshow:",
+        help=own("lecture_help"),
+        on_click=keep_in_address,
+        kwargs={"lecture": "1"},
     )
 
 
@@ -169,8 +173,13 @@ def _stage(topic: Topic, scene: Scene, pane: int, token: str, now: Visit, its: T
         st.session_state.lecture = False
         keep_in_address(lecture=None)
 
+    stage(token, _stage_data(topic, scene, pane, token, now, its), key, go, leave)
+
+
+def _stage_data(topic: Topic, scene: Scene, pane: int, token: str, now: Visit, its: Text) -> dict[str, Any]:
+    """What the stage needs to know of its run, in words of the visit's language."""
     run, role = the_engine().look_up(token)
-    data = {
+    return {
         "experiment": scene.experiment,
         "language": now.language,
         "lecture": now.lecture,
@@ -196,7 +205,6 @@ def _stage(topic: Topic, scene: Scene, pane: int, token: str, now: Visit, its: T
         "owner": now.owner,
         "share": f"?scene={scene.id}&watch={run.tickets.viewer}" if role == "owner" else None,
     }
-    stage(token, data, key, go, leave)
 
 
 def _labels(section: Mapping[str, Mapping[str, str]]) -> dict[str, str]:

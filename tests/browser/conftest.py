@@ -31,7 +31,9 @@ def context(chromium: Browser) -> Iterator[BrowserContext]:
     found.set_default_timeout(60_000)
     foreign: list[str] = []
     errors: list[str] = []
-    found.on("request", lambda r: foreign.append(r.url) if "//localhost" not in r.url and "data:" not in r.url else None)
+    found.on(
+        "request", lambda r: foreign.append(r.url) if "//localhost" not in r.url and "data:" not in r.url else None
+    )
     found.on("weberror", lambda problem: errors.append(str(problem.error)))
     yield found
     found.close()

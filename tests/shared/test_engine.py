@@ -22,6 +22,8 @@ from shared.live.worker import Beacon
 from tests.shared.experiments import Walk
 from tests.shared.watching import Person, until
 
+pytestmark = pytest.mark.processes
+
 
 def opened(engine: Engine, session: str = "", seed: int = 0, place: str = "", **values: object) -> Person:
     """Somebody with a run of their own."""

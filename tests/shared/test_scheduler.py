@@ -20,6 +20,8 @@ from shared.live.scheduler import OPERATIONS, Scheduler, Seat
 from tests.shared import experiments
 from tests.shared.experiments import Walk, WalkConfig
 
+pytestmark = pytest.mark.processes
+
 PATIENCE = 60.0  # s, of the clock's
 LOOK = 5e-6  # s that pass whenever somebody looks at the clock, as a few lines of code would take
 

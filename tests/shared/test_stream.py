@@ -21,6 +21,8 @@ from shared.live.stage import routes
 from shared.live.stream import MESSAGE_BYTES, Meter, parse
 from tests.shared.watching import PATIENCE, until
 
+pytestmark = pytest.mark.processes
+
 
 @pytest.fixture(scope="module")
 def address(engine: Engine) -> Iterator[str]:

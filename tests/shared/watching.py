@@ -8,7 +8,7 @@ from shared.live import wire
 from shared.live.engine import Engine, LiveRun
 from shared.live.experiment import Frame
 
-PATIENCE = 120.0  # s, for a machine that does much else
+PATIENCE = 600.0  # s, for a machine that does much else
 
 
 def until(condition: Callable[[], object], what: str, seconds: float = PATIENCE) -> None:
