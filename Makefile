@@ -20,7 +20,8 @@ setup: $(VENV)/.app
 
 # Without the tests that take long, drive a browser or start worker processes; those are `make test-all`'s.
 test: $(VENV)/.dev
-	@$(PY) -m pytest -m "not slow and not browser and not processes" $(ARGS)
+	@$(PY) -m pytest -m "not slow and not browser and not processes" \
+	  --ignore tests/browser --ignore tests/shared/test_stream.py $(ARGS)
 
 test-all: $(VENV)/.dev chromium
 	@$(PY) -m pytest $(ARGS)

@@ -1,7 +1,4 @@
-"""Two small networks play a game in the plane: one makes points, the other tells them from real ones.
-
-Read it from the top: the losses, the networks, then PointsGan, whose six phases are one update.
-"""
+"""Two small networks play a game in the plane: one makes points, the other tells them from real ones."""
 
 import math
 from collections.abc import Mapping

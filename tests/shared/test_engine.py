@@ -20,7 +20,7 @@ from shared.live.hosts import ProcessHost
 from shared.live.run import Run
 from shared.live.worker import Beacon
 from tests.shared.experiments import Walk
-from tests.shared.watching import Person, until
+from tests.shared.watching import PATIENCE, Person, until
 
 pytestmark = pytest.mark.processes
 
@@ -384,7 +384,7 @@ def test_an_endless_step_is_said_ended_and_nobody_waits_for_it(warm: Engine) -> 
     # Meanwhile its owner clicks more than a pipe holds; nothing waits for that.
     flood = threading.Thread(target=lambda: [person.do("knob", name="scale", value=1.5) for _ in range(5000)])
     flood.start()
-    flood.join(20)
+    flood.join(PATIENCE)
     assert not flood.is_alive()
     before = beside.step
     until(lambda: beside.step > before + 5, "the other person's run to go on")
