@@ -51,7 +51,7 @@ def train(config: ImagesGanConfig, steps: int, checkpoint: Path | None) -> tuple
     run = ImagesGan(config, seed=0)
     average = copy.deepcopy(run.generator).eval()
     if checkpoint and checkpoint.exists():
-        saved = torch.load(checkpoint, weights_only=False)
+        saved = torch.load(checkpoint, weights_only=True)
         run.load_state_dict(saved["run"])
         average.load_state_dict(saved["average"])
     start = time.monotonic()

@@ -220,7 +220,7 @@ BAD = [
 ]
 
 
-@pytest.mark.parametrize(("text", "code"), BAD, ids=lambda value: repr(value)[:40] + str(len(value)))
+@pytest.mark.parametrize(("text", "code"), BAD, ids=range(len(BAD)))
 def test_what_makes_no_sense_is_refused_in_a_short_sentence(text: str, code: str) -> None:
     with pytest.raises(Plain) as refusal:
         parse(text)

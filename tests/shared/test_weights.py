@@ -41,6 +41,13 @@ def test_missing_weights_are_named():
         shipped_weights("no_such")
 
 
+def test_opening_the_classifier_leaves_a_run_its_random_numbers():
+    fashion_classifier.cache_clear()
+    before = torch.get_rng_state()
+    fashion_classifier()
+    assert torch.equal(torch.get_rng_state(), before)
+
+
 @pytest.fixture(scope="module")
 def judged():
     images, labels = fashion_mnist("test")
