@@ -107,16 +107,14 @@ class PointsGanConfig:
     generator_width: int = knob(64, low=4, high=256, scale="log")
     discriminator_depth: int = knob(3, low=1, high=6)
     discriminator_width: int = knob(64, low=4, high=256, scale="log")
-    activation: str = knob("relu", choices=("relu", "leaky_relu", "tanh"))
     batch_size: int = knob(256, low=8, high=1024, scale="log")
 
 
-def mlp(inputs: int, outputs: int, depth: int, width: int, activation: str) -> nn.Sequential:
+def mlp(inputs: int, outputs: int, depth: int, width: int) -> nn.Sequential:
     """A network of `depth` hidden layers: (N, inputs) → (N, outputs)."""
     layers: list[nn.Module] = []
     for _ in range(depth):
-        layers.append(nn.Linear(inputs, width))
-        layers.append({"relu": nn.ReLU(), "leaky_relu": nn.LeakyReLU(0.2), "tanh": nn.Tanh()}[activation])
+        layers += [nn.Linear(inputs, width), nn.ReLU()]
         inputs = width
     return nn.Sequential(*layers, nn.Linear(inputs, outputs))
 
@@ -162,9 +160,9 @@ class PointsGan(Experiment[PointsGanConfig]):
 
     def __init__(self, config: PointsGanConfig, seed: int) -> None:
         super().__init__(config, seed)
-        c, kind = config, config.activation
-        self.generator = mlp(c.latent_dimension, 2, c.generator_depth, c.generator_width, kind)
-        self.discriminator = mlp(2, 1, c.discriminator_depth, c.discriminator_width, kind)
+        c = config
+        self.generator = mlp(c.latent_dimension, 2, c.generator_depth, c.generator_width)
+        self.discriminator = mlp(2, 1, c.discriminator_depth, c.discriminator_width)
         self.generator_optimizer = make_optimizer(c.optimizer, self.generator)
         self.discriminator_optimizer = make_optimizer(c.optimizer, self.discriminator)
         self.fixed_noise = self.noise(JUDGED)  # the same in every frame, so that points can be followed
@@ -322,11 +320,16 @@ class PointsGan(Experiment[PointsGanConfig]):
         return found | {"quality": Curves(self.quality_series.curves())}
 
     def on_event(self, event: Mapping[str, Any]) -> None:
-        """A drawing becomes the real points, at once; both networks stay as they are."""
-        if event.get("kind") == "draw":
-            self.use_data("drawn", points.sample_strokes(strokes(event.get("points")), DATA))
-        else:
-            super().on_event(event)
+        """A drawing becomes the real points, at once; cleared, they are a heart again. Both networks stay."""
+        if event.get("kind") not in ("draw", "clear"):
+            super().on_event(event)  # raises
+        drawn = strokes(event.get("points")) if event["kind"] == "draw" else None
+        self.use_data("drawn", points.sample("drawn", DATA) if drawn is None else points.sample_strokes(drawn, DATA))
+
+    def inherit(self, before: Experiment[PointsGanConfig]) -> None:
+        """A drawing outlives a reset."""
+        if isinstance(before, PointsGan) and self.dataset == before.dataset == "drawn":
+            self.use_data("drawn", before.data)
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Go on between two steps: a batch half used is not kept."""

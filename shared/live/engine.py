@@ -374,8 +374,7 @@ class Engine:
                 return
             guilty, seconds, allowed = host.beacon.read()
             hung = bool(guilty) and seconds > allowed
-            self.hosts = [h for h in self.hosts if h is not host]
-            self.hosts.append(self._host())
+            self.hosts = [*(h for h in self.hosts if h is not host), self._host()]
             for run in [r for r in self.runs.values() if r.host is host]:
                 run.host = None
                 run.deaths += run.key == guilty

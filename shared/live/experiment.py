@@ -240,6 +240,9 @@ class Experiment(Generic[Config]):
         """A click, a key, a drawing from the stage. Raises Plain for one that makes no sense here."""
         raise Plain("event_unknown", kind=_shown(event.get("kind", "")))
 
+    def inherit(self, before: "Experiment[Config]") -> None:
+        """This run takes the place of `before`, at a reset: take over what a person made there, a drawing say."""
+
     # -- what the engine calls ------------------------------------------------------------------------
 
     def advance(self) -> None:

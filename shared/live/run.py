@@ -142,8 +142,12 @@ class Run:
             self.experiment.on_event(event)
 
     def again(self, values: Mapping[str, object], seed: int) -> "Run":
-        """A new run of the same experiment: the same initial weights where the seed is the same."""
-        return Run(self.experiment_class, self.values | dict(values), seed)
+        """A new run of the same experiment: the same initial weights where the seed is the same. It takes over what
+        a person made on this one."""
+        fresh = Run(self.experiment_class, self.values | dict(values), seed)
+        with fresh.randomness.own():
+            fresh.experiment.inherit(self.experiment)
+        return fresh
 
     def save(self, path: Path) -> None:
         """Write a checkpoint, whole or not at all. To be called between two steps."""

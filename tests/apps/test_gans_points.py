@@ -12,7 +12,9 @@ from torch import nn
 
 from apps.gans import points as gan
 from apps.gans.points import LOSSES, PointsGan, PointsGanConfig
+from shared.data import points
 from shared.live.experiment import Plain, configure, knobs
+from shared.live.run import Run
 from shared.live.wire import encode
 
 SMALL = {"batch_size": 32, "generator_width": 16, "discriminator_width": 16, "generator_depth": 2}
@@ -260,10 +262,9 @@ def test_every_data_set_trains_and_is_judged(dataset):
     assert frame.views["plane"].drawable == (dataset == "drawn")
 
 
-@pytest.mark.parametrize("activation", ["relu", "leaky_relu", "tanh"])
 @pytest.mark.parametrize("optimizer", ["adam", "sgd"])
-def test_every_activation_and_optimizer_trains(activation, optimizer):
-    assert run(build(activation=activation, optimizer=optimizer, **SMALL), 2).step_count == 2
+def test_every_optimizer_trains(optimizer):
+    assert run(build(optimizer=optimizer, **SMALL), 2).step_count == 2
 
 
 # -- the frame ---------------------------------------------------------------------------------------------
@@ -439,6 +440,23 @@ def test_a_drawing_becomes_the_data_and_the_networks_stay():
     frame = run(experiment, 2).frame()
     assert np.abs(frame.views["plane"].points["real"] - [0.25, -0.75]).max() < 0.2
     assert frame.views["plane"].drawable and "modes" not in frame.views
+
+
+def test_a_drawing_that_is_cleared_is_a_heart_again():
+    experiment = build(dataset="drawn", **SMALL)
+    heart = points.share_per_cell(experiment.data)
+    experiment.on_event({"kind": "draw", "view": "plane", "points": [[1.0, 1.0]]})
+    assert (points.share_per_cell(experiment.data) - heart).abs().sum() > 1
+    experiment.on_event({"kind": "clear", "view": "plane"})
+    assert (points.share_per_cell(experiment.data) - heart).abs().sum() < 0.5
+
+
+def test_a_drawing_outlives_a_reset_and_another_data_set_does_not_get_it():
+    first = Run(PointsGan, {"dataset": "drawn"} | SMALL, 3)
+    first.send({"kind": "draw", "view": "plane", "points": [[0.25, -0.75]]})
+    again = first.again({}, 3)
+    assert torch.equal(again.experiment.data, first.experiment.data)
+    assert first.again({"dataset": "ring"}, 3).experiment.dataset == "ring"
 
 
 @pytest.mark.parametrize(

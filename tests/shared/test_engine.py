@@ -322,7 +322,7 @@ def test_a_killed_worker_takes_only_the_step_in_flight(warm: Engine) -> None:
 
     killed = time.monotonic()
     os.kill(host.process.pid, signal.SIGKILL)
-    until(lambda: hit.message == "worker_died", "the stage to say so")
+    until(lambda: "worker_died" in hit.heard, "the stage to say so")
     assert time.monotonic() - killed <= 2.0
     assert hit.run.notice is not None
     assert hit.run.notice["details"]["step"] >= saved
@@ -378,8 +378,8 @@ def test_an_endless_step_is_said_ended_and_nobody_waits_for_it(warm: Engine) -> 
     person.do("play")
     beside = opened(warm, milliseconds=1)
     spread(warm, beside)
-    until(lambda: person.message == "worker_slow", "the stage to say that a step is long")
     host = person.run.host
+    until(lambda: "worker_slow" in person.heard, "the stage to say that a step is long")
 
     # Meanwhile its owner clicks more than a pipe holds; nothing waits for that.
     flood = threading.Thread(target=lambda: [person.do("knob", name="scale", value=1.5) for _ in range(5000)])
@@ -389,7 +389,7 @@ def test_an_endless_step_is_said_ended_and_nobody_waits_for_it(warm: Engine) -> 
     before = beside.step
     until(lambda: beside.step > before + 5, "the other person's run to go on")
 
-    until(lambda: person.message == "worker_hung", "the worker to be replaced")
+    until(lambda: "worker_hung" in person.heard, "the worker to be replaced")
     assert person.run.host is not host
     person.do("pause")
     person.sees(person.do("configure", config={"fate": "none"}))

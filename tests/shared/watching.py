@@ -34,7 +34,13 @@ class Person:
 
     def __init__(self, engine: Engine, token: str) -> None:
         self.engine = engine
+        self.heard: list[str] = []  # codes of all that the stage would have said, in order
         self.viewer = engine.watch(token, lambda: None)
+        self.viewer.wake = self._hear
+
+    def _hear(self) -> None:
+        if self.message not in self.heard[-1:]:
+            self.heard.append(self.message)
 
     @property
     def run(self) -> LiveRun:

@@ -71,6 +71,7 @@ export class Stage {
     mark(this.root, "data-experiment", data.experiment);
     mark(this.root, "aria-label", data.title || data.experiment);
     mark(this.root, "lang", data.language);
+    mark(this.root, "data-share", data.share);
     this.lecture();
     this.retheme();
     const signature = JSON.stringify([data.words, data.knobs, data.metrics, data.phases, data.remedies, data.layout, data.views, data.lecture, data.share, this.role]);

@@ -37,6 +37,8 @@ function pressed(event) {
 const LETTERS = { s: "step", r: "reset", f: "full_screen", "?": "keys" };
 const TURNS = { PageDown: "next", ArrowRight: "next", PageUp: "previous", ArrowLeft: "previous" };
 
+const LECTURE = new Set(["next", "previous", "leave"]); // keys that mean something in a lecture only
+
 /** What a key asks of the stage, or null where it belongs to the element that has the focus. */
 function actionOf(event, stage) {
   const target = event.composedPath()[0];
@@ -71,7 +73,7 @@ export class Keys {
     write(this.title, this.stage.word("controls", "keys"));
     this.dialog.setAttribute("aria-label", this.title.textContent);
     this.close.setAttribute("aria-label", this.stage.word("controls", "close"));
-    const shown = Object.entries(data.words.keys ?? {}).filter(([key]) => data.lecture || (key !== "next" && key !== "previous"));
+    const shown = Object.entries(data.words.keys ?? {}).filter(([key]) => data.lecture || !LECTURE.has(key));
     this.list.replaceChildren(...shown.map(([, text]) => h("li", {}, text)));
   }
 
