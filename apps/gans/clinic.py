@@ -7,43 +7,47 @@ from typing import Any
 
 @dataclass(frozen=True)
 class Case:
-    """One patient.
+    """One patient: what differs from the default settings, and the live knobs to move on the running run.
 
-    id:       in the page's text.
-    knobs:    what differs from the default settings, from the start.
-    ill_by:   steps after which the failure is plain.
-    sign:     the metric that shows it.
-    remedy:   live knobs to move on the running run.
-    cured_by: steps after the remedy by which the samples cover the modes.
+    sign:   the metric that shows the failure once it is plain, `ill_by` steps after the start.
+    remedy: within `cured_by` steps of it the samples cover the modes.
     """
 
     id: str
     knobs: Mapping[str, Any]
-    ill_by: int
     sign: str
+    ill_by: int
     remedy: Mapping[str, Any]
     cured_by: int
 
 
 CASES = (
+    # D learns ten times more slowly than G: it rejects the crowd only when the crowd has gone to the next place.
+    Case(
+        id="collapse",
+        knobs={"loss": "non_saturating", "lr_discriminator": 1e-4},
+        sign="modes_covered",
+        ill_by=250,
+        remedy={"lr_discriminator": 3e-3},
+        cured_by=1000,
+    ),
     # D learns so fast that log(1 - D(G(z))) is flat wherever G has points; Goodfellow 2014, section 3, has the cure.
     Case(
         id="vanishing",
-        knobs={
-            "loss": "minimax",
-            "discriminator_updates": 5,
-            "lr_discriminator": 5e-3,
-            "lr_generator": 1e-4,
-        },
-        ill_by=500,
+        knobs={"loss": "minimax", "discriminator_updates": 5, "lr_discriminator": 5e-3, "lr_generator": 1e-4},
         sign="generator_gradient_norm",
-        remedy={
-            "loss": "non_saturating",
-            "discriminator_updates": 1,
-            "lr_discriminator": 1e-3,
-            "lr_generator": 1e-3,
-        },
-        cured_by=1500,
+        ill_by=200,
+        remedy={"loss": "non_saturating", "discriminator_updates": 1, "lr_discriminator": 3e-3, "lr_generator": 1e-3},
+        cured_by=1000,
+    ),
+    # G's steps are so long that it flies past every place where D would believe it.
+    Case(
+        id="oscillation",
+        knobs={"lr_generator": 1e-2},
+        sign="movement",
+        ill_by=300,
+        remedy={"lr_generator": 3e-4},
+        cured_by=1000,
     ),
 )
 

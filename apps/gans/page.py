@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from apps.gans import images, points
+from apps.gans import clinic, images, points
 from shared.data.points import judge
 from shared.models.classifier import frechet_distance
 from shared.ui.scene import Formula, Scene, Topic
@@ -18,7 +18,7 @@ NON_SATURATING = Formula("non_saturating", r"\mathcal{L}_G = -\,\mathbb{E}_{z}\,
 ARROW = Formula("arrow", r"-\,\frac{\partial \ell_G}{\partial x}\bigg|_{x = G(z)}", points.arrows)
 MODES = Formula(
     "modes",
-    r"\sum_{k} \mathbf{1}\Big[\tfrac1N \sum_{i} \mathbf{1}\big[\lVert x_i - \mu_k \rVert \le 3\sigma\big] \ge 0.01\Big]",
+    r"\sum_k \mathbf{1}\big[\tfrac1N \textstyle\sum_i \mathbf{1}[\lVert x_i - \mu_k \rVert \le 3\sigma] \ge 0.01\big]",
     judge,
 )
 PENALTY = Formula(
@@ -76,6 +76,21 @@ SIZES = ("generator_depth", "generator_width", "discriminator_depth", "discrimin
 PICTURE_KNOBS = (*RATES, "loss", "width", "latent_dimension", "batch_size")
 PICTURE_METRICS = ("feature_distance", "confidence", "class_share_min", "loss_discriminator", "loss_generator")
 
+
+def patient(case: clinic.Case) -> Scene:
+    """A game that goes wrong, with its remedy one press away."""
+    return Scene(
+        id=case.id,
+        experiment="gans/points",
+        layout=("plane plane losses", "plane plane accuracy", "modes scores norms"),
+        metrics=("modes_covered", "high_quality", "movement", "generator_gradient_norm", "loss_generator"),
+        knobs=("loss", *RATES, *TURNS, "instance_noise"),
+        preset=case.knobs,
+        remedies={case.id: case.remedy},
+        code={"collapse": (MODES,), "vanishing": (SATURATION,)}.get(case.id, (DESCENT,)),
+    )
+
+
 GANS = Topic(
     folder=Path(__file__).parent,
     address="gans",
@@ -92,14 +107,15 @@ GANS = Topic(
             ),
             code=(MINIMAX, NON_SATURATING, ARROW, MODES, DESCENT),
         ),
+        *map(patient, clinic.CASES),
         Scene(
             id="race",
             experiment="gans/points",
             layout=("plane", "plane", "losses"),
             metrics=QUALITY,
             knobs=("loss", "dataset", *RATES, "discriminator_updates"),
-            panes=({"loss": "hinge"}, {"loss": "minimax"}),
-            code=(HINGE, LEAST_SQUARES, PENALTY, SATURATION, NOISE),
+            panes=clinic.RACE,
+            code=(HINGE, LEAST_SQUARES, PENALTY, NOISE),
         ),
         Scene(
             id="images",
@@ -107,7 +123,16 @@ GANS = Topic(
             layout=("samples samples film film", "samples samples scores real", "quality classes losses gradient"),
             metrics=PICTURE_METRICS,
             knobs=PICTURE_KNOBS,
-            code=(GENERATOR, PICTURES, FRECHET, WALK, PIXELS),
+            code=(GENERATOR, PICTURES, FRECHET),
+        ),
+        Scene(
+            id="trained",
+            experiment="gans/images",
+            layout=("samples samples walk walk", "samples samples gradient scores", "real classes film film"),
+            metrics=PICTURE_METRICS,
+            knobs=(*RATES, "loss", "batch_size"),
+            preset={"start": "shipped"},
+            code=(WALK, PIXELS),
         ),
         Scene(
             id="emoji",

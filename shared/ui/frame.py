@@ -44,7 +44,8 @@ def show(home: Home, topics: Sequence[Topic]) -> None:
     """Run the whole app for one visit."""
     now = visit()
     own = text(HERE, now.language)
-    st.set_page_config(page_title="Vivarium", page_icon=":material/eco:", layout="wide")
+    # A file of our own: Streamlit would fetch a `:material/…:` one from another server.
+    st.set_page_config(page_title="Vivarium", page_icon=str(HERE / "vivarium.svg"), layout="wide")
 
     def page(title: str, icon: str, address: str, run: Callable[[], None], default: bool = False) -> Any:
         return st.Page(run, title=title, icon=icon, url_path=address, default=default)

@@ -1,5 +1,6 @@
-"""The clinic's patients are ill, and their remedies are live knobs that cure them."""
+"""The clinic's patients are ill, on seeds that nobody chose them by, and live knobs cure them while they run."""
 
+import numpy as np
 import pytest
 import torch
 
@@ -7,8 +8,8 @@ from apps.gans.clinic import CASES, RACE, Case
 from apps.gans.points import PointsGan, PointsGanConfig
 from shared.live.experiment import configure, knobs
 
-
-pytestmark = pytest.mark.slow
+UNSEEN = (21, 22, 23)  # seeds; the cases were found on others
+SHORT = 150  # steps; a failure that is plain by then is no matter of patience
 
 
 def build(seed: int, **values: object) -> PointsGan:
@@ -21,6 +22,18 @@ def advance(experiment: PointsGan, steps: int) -> dict[str, float]:
     for _ in range(steps):
         experiment.advance()
     return experiment.frame().metrics
+
+
+def assert_ill(case: Case, seen: dict[str, float], healthy: dict[str, float]) -> None:
+    """What a failure means in numbers."""
+    assert seen["modes_covered"] <= 3
+    if case.id == "vanishing":
+        assert seen["generator_gradient_norm"] < 0.01 * healthy["generator_gradient_norm"]
+
+
+def movement(experiment: PointsGan) -> np.ndarray:
+    """How far the samples went in each 50 steps so far; the first entry is of step 0."""
+    return experiment.quality_series.curves()["movement"][:, 1]
 
 
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.id)
@@ -39,18 +52,35 @@ def test_the_race_differs_in_one_knob():
     assert sum(first[name] != second[name] for name in first) == 1
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize("seed", [5, 6, 7, 8, 9])
-def test_a_strong_discriminator_leaves_no_gradient_and_another_loss_brings_it_back(seed):
+def test_a_strong_discriminator_leaves_the_generator_no_gradient():
     (case,) = (case for case in CASES if case.id == "vanishing")
-    healthy = advance(build(seed), case.ill_by)[case.sign]
+    assert_ill(case, advance(build(20, **case.knobs), SHORT), advance(build(20), SHORT))
+
+
+def test_a_slow_discriminator_leaves_most_modes_empty():
+    (case,) = (case for case in CASES if case.id == "collapse")
+    assert_ill(case, advance(build(20, **case.knobs), SHORT), {})
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("seed", UNSEEN)
+@pytest.mark.parametrize("case", CASES, ids=lambda case: case.id)
+def test_the_case_is_ill_and_the_remedy_cures_the_running_run(case: Case, seed: int):
     patient = build(seed, **case.knobs)
-    ill = advance(patient, case.ill_by)
-    assert ill[case.sign] < 0.01 * healthy
-    assert ill["modes_covered"] <= 1
+    healthy = build(seed)
+    assert_ill(case, advance(patient, case.ill_by), advance(healthy, case.ill_by))
+    ill = movement(patient)[2:].mean()
     for name, value in case.remedy.items():
         patient.on_knob(name, value)
-    assert advance(patient, case.cured_by)["modes_covered"] >= 7
+    covered = 0.0
+    for _ in range(case.cured_by // 100):
+        covered = advance(patient, 100)["modes_covered"]
+        if covered == 8:
+            break
+    assert covered == 8
+    advance(patient, 150)
+    if case.id == "oscillation":
+        assert movement(patient)[-2:].mean() < ill / 3, "it has come to rest"
 
 
 @pytest.mark.slow
