@@ -18,9 +18,9 @@ run: $(VENV)/.app
 
 setup: $(VENV)/.app
 
-# Without the tests that take long or drive a browser; those are `make test-all`'s.
+# Without the tests that take long, drive a browser or start worker processes; those are `make test-all`'s.
 test: $(VENV)/.dev
-	@$(PY) -m pytest -m "not slow and not browser" $(ARGS)
+	@$(PY) -m pytest -m "not slow and not browser and not processes" --ignore tests/browser $(ARGS)
 
 test-all: $(VENV)/.dev chromium
 	@$(PY) -m pytest $(ARGS)
