@@ -121,10 +121,12 @@ def test_looking_back_finds_what_was_shown(person: Person) -> None:
 
 def test_a_refused_setting_leaves_run_and_history(person: Person) -> None:
     person.sees(person.do("step"))
+    kept = person.run.history.extent()
     with pytest.raises(Plain) as refusal:
         person.do("configure", config={"size": 0})
     assert code_of(refusal) == "knob_range"
-    assert person.run.history.extent()["count"] == 2
+    assert kept["count"] > 0
+    assert person.run.history.extent() == kept
     assert wire.header_of(person.sees(person.do("step")))["step"] == 2
 
 
