@@ -38,7 +38,7 @@ CASES = (
         sign="generator_gradient_norm",
         ill_by=200,
         remedy={"loss": "non_saturating", "discriminator_updates": 1, "lr_discriminator": 3e-3, "lr_generator": 1e-3},
-        cured_by=2000,
+        cured_by=1000,
     ),
     # G's steps are so long that it flies past every place where D would believe it.
     Case(

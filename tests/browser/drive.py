@@ -83,8 +83,8 @@ def browser() -> Iterator[Browser]:
 def stage_of(page: Page, number: int = 0) -> Locator:
     """A page's stage, once it has drawn a frame."""
     stage = page.locator(STAGE).nth(number)
-    stage.wait_for(timeout=180_000)
-    wait_for(lambda: int(stage.get_attribute("data-frames") or 0) > 0, 180.0)
+    stage.wait_for(timeout=60_000)
+    wait_for(lambda: int(stage.get_attribute("data-frames") or 0) > 0, 60.0)
     return stage
 
 

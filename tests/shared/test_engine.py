@@ -322,8 +322,10 @@ def test_a_killed_worker_takes_only_the_step_in_flight(warm: Engine) -> None:
     step = hit.step
     assert isinstance(host, ProcessHost)
 
+    killed = time.monotonic()
     os.kill(host.process.pid, signal.SIGKILL)
     until(lambda: "worker_died" in hit.heard, "the stage to say so")
+    assert time.monotonic() - killed <= 2.0
     assert hit.run.notice is not None
     assert hit.run.notice["details"]["step"] >= saved
     assert beside.run.host is other
