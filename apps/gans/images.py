@@ -147,7 +147,8 @@ class ImagesGan(Experiment[ImagesGanConfig]):
     def build(self) -> None:
         """Both players, new or as shipped: a shipped file says in its metadata how large they are."""
         size, channels = self.pictures.shape[1], self.pictures.shape[3]
-        self.latent, width, tensors = self.config.latent_dimension, self.config.width, {}
+        self.latent, width = self.config.latent_dimension, self.config.width
+        tensors: dict[str, torch.Tensor] = {}
         if self.config.start == "shipped":
             try:
                 tensors, about = shipped_weights(weights_name(self.config))

@@ -20,7 +20,7 @@ seed give the same run in any company.
 
 import dataclasses
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar, Generic, Literal, TypeVar, get_args
 
@@ -121,7 +121,8 @@ def knobs(config_class: type) -> dict[str, Knob]:
     found = {}
     for field in dataclasses.fields(config_class):
         if "knob" in field.metadata:
-            found[field.name] = Knob(field.name, type(field.default), field.default, **field.metadata["knob"])
+            default: Any = field.default
+            found[field.name] = Knob(field.name, type(default), default, **field.metadata["knob"])
     return found
 
 
@@ -284,10 +285,9 @@ class Experiment(Generic[Config]):
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Go on from state_dict() of a run with the same config and seed."""
         for name, value in state.items():
-            current = getattr(self, name, None)
-            load: Callable[[Any], Any] | None = getattr(current, "load_state_dict", None)
-            if load is not None:
-                load(value)
+            current: Any = getattr(self, name, None)
+            if hasattr(current, "load_state_dict"):
+                current.load_state_dict(value)
             elif getattr(current, "requires_grad", False) and current.is_leaf:
                 current.data.copy_(value)  # an optimiser may hold this very tensor
             else:
