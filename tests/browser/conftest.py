@@ -28,7 +28,7 @@ def chromium() -> Iterator[Browser]:
 def context(chromium: Browser) -> Iterator[BrowserContext]:
     """One person: cookies of their own. Nothing may load from another machine, and no page may raise an error."""
     found = chromium.new_context(viewport={"width": 1440, "height": 1000}, locale="en-GB")
-    found.set_default_timeout(60_000)
+    found.set_default_timeout(1000 * drive.PATIENCE)
     foreign: list[str] = []
     errors: list[str] = []
     found.on(

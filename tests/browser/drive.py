@@ -9,13 +9,14 @@ import sys
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from playwright.sync_api import Browser, Locator, Page, sync_playwright
 
 ROOT = Path(__file__).resolve().parents[2]
 STAGE = "[data-testid=stage]"
+PATIENCE = 180.0  # s until a test says that something never happens; how fast it happens is the benchmark's to say
 CHROMIUM_FLAGS = (
     "--no-sandbox --disable-gpu --disable-quic --no-first-run --disable-background-networking "
     "--disable-component-update --disable-sync"
@@ -42,7 +43,7 @@ def server(script: str = "apps/main.py", **environment: str) -> Iterator[str]:
     process = subprocess.Popen(command, cwd=ROOT, env=os.environ | environment, stdout=subprocess.DEVNULL)
     address = f"http://localhost:{port}"
     try:
-        wait_for(lambda: answers(f"{address}/_stcore/health"), 120.0)
+        wait_for(lambda: answers(f"{address}/_stcore/health"))
         yield address
     finally:
         process.terminate()
@@ -60,7 +61,7 @@ def answers(address: str) -> bool:
         return False
 
 
-def wait_for(condition, seconds: float) -> None:
+def wait_for(condition: Callable[[], object], seconds: float = PATIENCE) -> None:
     """Block until `condition()` holds. Raises TimeoutError."""
     deadline = time.monotonic() + seconds
     while not condition():
@@ -83,8 +84,8 @@ def browser() -> Iterator[Browser]:
 def stage_of(page: Page, number: int = 0) -> Locator:
     """A page's stage, once it has drawn a frame."""
     stage = page.locator(STAGE).nth(number)
-    stage.wait_for(timeout=60_000)
-    wait_for(lambda: int(stage.get_attribute("data-frames") or 0) > 0, 60.0)
+    stage.wait_for(timeout=1000 * PATIENCE)
+    wait_for(lambda: int(stage.get_attribute("data-frames") or 0) > 0)
     return stage
 
 

@@ -10,7 +10,7 @@ import psutil
 import pytest
 from playwright.sync_api import Browser, BrowserContext, Page, expect
 
-from tests.browser.drive import STAGE, control, read, stage_of, wait_for
+from tests.browser.drive import PATIENCE, STAGE, control, read, stage_of, wait_for
 
 pytestmark = pytest.mark.browser
 
@@ -47,7 +47,7 @@ def no_traceback(page: Page) -> None:
 
 def test_a_page_opens_and_something_moves(page: Page, app: str) -> None:
     stage = open_gans(page, app)
-    wait_for(lambda: state(stage) == "playing" and step(stage) > 5, 30)
+    wait_for(lambda: state(stage) == "playing" and step(stage) > 5)
     assert stage.get_attribute("data-experiment") == "gans/points"
     assert stage.get_attribute("data-role") == "owner"
     for name in ("pause", "step", "phase", "reset", "new-seed", "speed", "seek", "knob:lr_generator"):
@@ -58,12 +58,12 @@ def test_a_page_opens_and_something_moves(page: Page, app: str) -> None:
 
 def test_a_live_knob_moves_the_run_without_a_rerun_and_is_in_the_address(page: Page, app: str) -> None:
     stage = open_gans(page, app)
-    wait_for(lambda: step(stage) > 5, 30)
+    wait_for(lambda: step(stage) > 5)
     stage.evaluate("e => { e.witness = 1; }")
     before = step(stage)
-    set_slider(stage, "lr_generator", 20)
-    wait_for(lambda: "lr_generator" in query_of(page), 10)
-    wait_for(lambda: step(stage) > before, 10)
+    set_slider(stage, "lr_generator")
+    wait_for(lambda: "lr_generator" in query_of(page))
+    wait_for(lambda: step(stage) > before)
     assert stage.evaluate("e => e.witness") == 1, "the stage was built anew"
     assert float(stage.get_attribute("data-latency-ms") or "nan") > 0
     # The same address in another person's browser starts with the same knob.
@@ -76,10 +76,10 @@ def test_a_link_reproduces_what_is_on_the_screen(chromium: Browser, app: str) ->
     for _ in range(2):
         context = chromium.new_context()
         stage = open_gans(context.new_page(), app, "&seed=7&dataset=grid&lecture=1")
-        wait_for(lambda stage=stage: state(stage) == "paused", 20)
+        wait_for(lambda stage=stage: state(stage) == "paused")
         control(stage, "step").click()
-        wait_for(lambda stage=stage: step(stage) == 1, 20)
-        wait_for(lambda stage=stage: stage.locator("[data-metric=loss_generator]").get_attribute("data-value"), 10)
+        wait_for(lambda stage=stage: step(stage) == 1)
+        wait_for(lambda stage=stage: stage.locator("[data-metric=loss_generator]").get_attribute("data-value"))
         time.sleep(0.3)
         seen.append(stage.locator("[data-metric]").evaluate_all("es => es.map(e => e.dataset.value)"))
         context.close()
@@ -88,35 +88,35 @@ def test_a_link_reproduces_what_is_on_the_screen(chromium: Browser, app: str) ->
 
 def test_step_phase_and_reset(page: Page, app: str) -> None:
     stage = open_gans(page, app)
-    wait_for(lambda: state(stage) == "playing", 30)
+    wait_for(lambda: state(stage) == "playing")
     control(stage, "pause").click()
-    wait_for(lambda: state(stage) == "paused", 10)
+    wait_for(lambda: state(stage) == "paused")
     before = step(stage)
     control(stage, "step").click()
-    wait_for(lambda: step(stage) == before + 1, 10)
+    wait_for(lambda: step(stage) == before + 1)
     for _ in range(6):
         control(stage, "phase").click()
         time.sleep(0.2)
-    wait_for(lambda: step(stage) == before + 2, 10)
+    wait_for(lambda: step(stage) == before + 2)
     control(stage, "reset").click()
-    wait_for(lambda: step(stage) == 0, 10)
+    wait_for(lambda: step(stage) == 0)
 
 
 def test_the_history_is_looked_back_at_while_the_run_goes_on(page: Page, app: str) -> None:
     stage = open_gans(page, app)
-    wait_for(lambda: step(stage) > 60, 60)
+    wait_for(lambda: step(stage) > 60)
     control(stage, "seek").evaluate(
         "e => { e.valueAsNumber = +e.min; e.dispatchEvent(new Event('input', {bubbles: true})); }"
     )
-    wait_for(lambda: step(stage) <= 30, 10)
+    wait_for(lambda: step(stage) <= 30)
     assert state(stage) == "playing"
     control(stage, "live").click()
-    wait_for(lambda: step(stage) > 60, 10)
+    wait_for(lambda: step(stage) > 60)
 
 
 def test_both_languages_keep_the_run(page: Page, app: str) -> None:
     stage = open_gans(page, app)
-    wait_for(lambda: step(stage) > 5, 30)
+    wait_for(lambda: step(stage) > 5)
     before = step(stage)
     page.get_by_text("Español", exact=True).click()
     page.get_by_role("button", name="Pausar").wait_for()
@@ -128,25 +128,25 @@ def test_both_languages_keep_the_run(page: Page, app: str) -> None:
 
 def test_a_clicker_drives_the_lecture(page: Page, app: str) -> None:
     stage = open_gans(page, app, "&lecture=1")
-    wait_for(lambda: state(stage) == "paused", 20)
+    wait_for(lambda: state(stage) == "paused")
     assert step(stage) == 0, "in a lecture nothing moves before the key"
     page.keyboard.press("Space")
-    wait_for(lambda: state(stage) == "playing" and step(stage) > 0, 10)
+    wait_for(lambda: state(stage) == "playing" and step(stage) > 0)
     page.keyboard.press("Space")
-    wait_for(lambda: state(stage) == "paused", 10)
+    wait_for(lambda: state(stage) == "paused")
     before = step(stage)
     page.keyboard.press("s")
-    wait_for(lambda: step(stage) == before + 1, 10)
+    wait_for(lambda: step(stage) == before + 1)
     page.keyboard.press("r")
-    wait_for(lambda: step(stage) == 0, 10)
+    wait_for(lambda: step(stage) == 0)
     page.keyboard.press("PageDown")
-    wait_for(lambda: query_of(page).get("scene", ["points"]) != ["points"], 20)
+    wait_for(lambda: query_of(page).get("scene", ["points"]) != ["points"])
     page.keyboard.press("PageUp")
-    wait_for(lambda: query_of(page).get("scene") == ["points"], 20)
+    wait_for(lambda: query_of(page).get("scene") == ["points"])
     box = stage_of(page).bounding_box()
     assert box and box["width"] >= 1439 and box["height"] >= 999
     page.keyboard.press("Escape")
-    wait_for(lambda: "lecture" not in query_of(page), 20)
+    wait_for(lambda: "lecture" not in query_of(page))
 
 
 @pytest.mark.parametrize(
@@ -163,7 +163,7 @@ def test_a_clicker_drives_the_lecture(page: Page, app: str) -> None:
 )
 def test_a_bad_address_is_named_and_the_default_used(page: Page, app: str, query: str, says: str) -> None:
     stage = open_gans(page, app, query)
-    wait_for(lambda: step(stage) > 0, 30)
+    wait_for(lambda: step(stage) > 0)
     assert says in page.locator("[data-testid=stAlert]").first.inner_text()
     no_traceback(page)
 
@@ -174,15 +174,15 @@ def test_an_address_of_100_kilobytes_stops_nobody(page: Page, app: str) -> None:
     except Exception:
         pass  # a browser or a server may refuse it outright
     stage = open_gans(page, app)
-    wait_for(lambda: step(stage) > 0, 30)
+    wait_for(lambda: step(stage) > 0)
     no_traceback(page)
 
 
 def test_a_reloaded_page_finds_its_run_and_two_tabs_share_it(context: BrowserContext, page: Page, app: str) -> None:
     stage = open_gans(page, app)
-    wait_for(lambda: step(stage) > 20, 60)
+    wait_for(lambda: step(stage) > 20)
     control(stage, "pause").click()
-    wait_for(lambda: state(stage) == "paused", 10)
+    wait_for(lambda: state(stage) == "paused")
     left = step(stage)
     page.reload()
     stage = stage_of(page)
@@ -190,21 +190,21 @@ def test_a_reloaded_page_finds_its_run_and_two_tabs_share_it(context: BrowserCon
     second = open_gans(context.new_page(), app)
     assert step(second) == left
     control(second, "step").click()
-    wait_for(lambda: step(stage) == left + 1, 10)
+    wait_for(lambda: step(stage) == left + 1)
 
 
 def test_another_person_has_a_run_of_their_own_and_a_viewer_only_watches(
     chromium: Browser, page: Page, app: str
 ) -> None:
     stage = open_gans(page, app)
-    wait_for(lambda: step(stage) > 5, 30)
+    wait_for(lambda: step(stage) > 5)
     control(stage, "pause").click()
-    wait_for(lambda: state(stage) == "paused", 10)
+    wait_for(lambda: state(stage) == "paused")
     other = chromium.new_context(permissions=["clipboard-read", "clipboard-write"])
     watching = other.new_page()
-    watching.set_default_timeout(60_000)
+    watching.set_default_timeout(1000 * PATIENCE)
     theirs = open_gans(watching, app)
-    wait_for(lambda: state(theirs) == "playing", 30)
+    wait_for(lambda: state(theirs) == "playing")
     assert state(stage) == "paused"
     link = stage.evaluate("e => e.dataset.share")
     watching.goto(f"{app}/gans{link}&lang=en")
@@ -218,19 +218,19 @@ def test_another_person_has_a_run_of_their_own_and_a_viewer_only_watches(
 def test_a_rate_that_diverges_is_said_and_reset_starts_again(page: Page, app: str) -> None:
     query = "&loss=wasserstein_gp&optimizer=sgd&lr_discriminator=0.1&lr_generator=0.1&discriminator_updates=10"
     stage = open_gans(page, app, query)
-    wait_for(lambda: state(stage) == "failed", 90)
+    wait_for(lambda: state(stage) == "failed")
     assert "finite" in stage.locator("[role=alert]").inner_text()
     assert int(stage.get_attribute("data-frames") or 0) > 0
     set_slider(stage, "lr_discriminator", -150)
     set_slider(stage, "lr_generator", -150)
     control(stage, "reset").click()
-    wait_for(lambda: state(stage) in ("paused", "playing"), 10)
+    wait_for(lambda: state(stage) in ("paused", "playing"))
     no_traceback(page)
 
 
 def test_drawing_is_learned_by_the_running_run(page: Page, app: str) -> None:
     stage = open_gans(page, app, "&dataset=drawn")
-    wait_for(lambda: step(stage) > 5, 30)
+    wait_for(lambda: step(stage) > 5)
     before = step(stage)
     box = stage.locator("[data-view=plane] canvas").first.bounding_box()
     assert box
@@ -239,13 +239,13 @@ def test_drawing_is_learned_by_the_running_run(page: Page, app: str) -> None:
     for i in range(10):
         page.mouse.move(box["x"] + box["width"] * (0.3 + 0.04 * i), box["y"] + box["height"] * 0.3)
     page.mouse.up()
-    wait_for(lambda: step(stage) > before, 20)
+    wait_for(lambda: step(stage) > before)
     assert state(stage) == "playing"
 
 
 def test_a_killed_worker_is_said_and_the_run_goes_on(page: Page, app: str) -> None:
     stage = open_gans(page, app)
-    wait_for(lambda: step(stage) > 20, 60)
+    wait_for(lambda: step(stage) > 20)
     time.sleep(3.5)  # a checkpoint is made every three seconds
     port = app.rsplit(":", 1)[1]
     parent = next(p for p in psutil.process_iter() if f"--server.port {port}" in " ".join(p.cmdline()))
@@ -253,17 +253,17 @@ def test_a_killed_worker_is_said_and_the_run_goes_on(page: Page, app: str) -> No
         if "shared.live.worker" in " ".join(child.cmdline()):
             os.kill(child.pid, signal.SIGKILL)
     wait_for(lambda: re.search(r"process that computed", stage.inner_text()) is not None, 2.0)
-    wait_for(lambda: state(stage) == "playing", 60)
+    wait_for(lambda: state(stage) == "playing")
     after = step(stage)
-    wait_for(lambda: step(stage) > after + 5, 60)
+    wait_for(lambda: step(stage) > after + 5)
     no_traceback(page)
 
 
 def test_frames_keep_coming_while_it_plays(page: Page, app: str) -> None:
     stage = open_gans(page, app)
-    wait_for(lambda: state(stage) == "playing", 30)
+    wait_for(lambda: state(stage) == "playing")
     before = read(stage)
-    wait_for(lambda: read(stage)[1] > before[1] + 5 and read(stage)[2] > before[2] + 5, 30)
+    wait_for(lambda: read(stage)[1] > before[1] + 5 and read(stage)[2] > before[2] + 5)
 
 
 def test_every_scene_draws_each_of_its_views(page: Page, app: str) -> None:
@@ -277,14 +277,14 @@ def test_every_scene_draws_each_of_its_views(page: Page, app: str) -> None:
                 for name in set(" ".join(scene.layout).split()) - {"."}:
                     view = stage.locator(f"[data-view={name}]")
                     assert view.count() == 1, f"{scene.id}: {name}"
-                    wait_for(lambda view=view: view.get_attribute("data-kind"), 30)
+                    wait_for(lambda view=view: view.get_attribute("data-kind"))
             no_traceback(page)
 
 
 def test_stage_root_is_unique_per_pane(page: Page, app: str) -> None:
     open_gans(page, app, "&scene=race")
-    wait_for(lambda: page.locator(STAGE).count() == 2, 30)
+    wait_for(lambda: page.locator(STAGE).count() == 2)
     first, second = stage_of(page, 0), stage_of(page, 1)
-    wait_for(lambda: state(first) == "playing" and state(second) == "playing", 30)
+    wait_for(lambda: state(first) == "playing" and state(second) == "playing")
     control(first, "pause").click()
-    wait_for(lambda: state(first) == "paused" and state(second) == "paused", 10)
+    wait_for(lambda: state(first) == "paused" and state(second) == "paused")
