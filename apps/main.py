@@ -26,11 +26,12 @@ async def lifespan(_: st.App) -> AsyncIterator[None]:
 
 
 def _warm_pages() -> None:
-    """Import every page now; what is loaded leaves the garbage collector's rounds."""
+    """Import every page now, out of the garbage collector's rounds: they cost a fifth of the time."""
+    gc.disable()
     import apps.course  # noqa: F401
 
-    gc.collect()
     gc.freeze()
+    gc.enable()
 
 
 app = st.App("pages.py", routes=routes(the_engine), lifespan=lifespan)

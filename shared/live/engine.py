@@ -34,6 +34,7 @@ class Limits:
     forget_after: float = 24 * 3600.0
     slow_after: float = 1.5  # s in one step, then the stage says so
     idle_silence: float = 10.0  # s that an idle worker may be silent
+    stuck: float = 5.0  # times as long a step may take that does not even compute; a busy machine is no hang
     deaths: int = 2
 
 
@@ -336,7 +337,7 @@ class Engine:
 
     def _check(self, host: ProcessHost) -> None:
         """Say that a step is slow; end a worker that hangs."""
-        key, seconds, allowed = host.busy()
+        key, seconds, allowed, computed = host.busy()
         run = self.runs.get(key)
         if key and run is not None and seconds > self.limits.slow_after:
             run.notice = Plain("worker_slow", seconds=round(seconds)).as_json() | {"at": time.monotonic()}
@@ -346,7 +347,8 @@ class Engine:
             over = other.key != key or seconds <= self.limits.slow_after
             if over and other.host is host and other.notice and other.notice["code"] == "worker_slow":
                 other.notice = None
-        if (key and seconds > allowed) or (not key and seconds > self.limits.idle_silence):
+        limit = allowed if key else self.limits.idle_silence
+        if (computed > limit or seconds > self.limits.stuck * limit) and not host.killed:
             host.kill()
 
     def _rest(self, run: LiveRun) -> None:
@@ -372,13 +374,13 @@ class Engine:
         with self.lock:
             if self.closed.is_set():
                 return
-            guilty, seconds, allowed = host.beacon.read()
-            hung = bool(guilty) and seconds > allowed
+            guilty, seconds, *_ = host.beacon.read()
             self.hosts = [*(h for h in self.hosts if h is not host), self._host()]
             for run in [r for r in self.runs.values() if r.host is host]:
                 run.host = None
                 run.deaths += run.key == guilty
-                self._recover(run, "worker_hung" if hung and run.key == guilty else "worker_died", round(seconds))
+                hung = host.killed and run.key == guilty
+                self._recover(run, "worker_hung" if hung else "worker_died", round(seconds))
                 for viewer in run.viewers:
                     viewer.wake()
 

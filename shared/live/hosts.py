@@ -15,6 +15,8 @@ from pathlib import Path
 from queue import SimpleQueue
 from typing import Any, Protocol
 
+import psutil
+
 from shared.live.registry import ROOT
 from shared.live.worker import Beacon
 
@@ -25,11 +27,11 @@ class Host(Protocol):
     def send(self, command: tuple[Any, ...]) -> None:
         """Hand over a command; silently lost where the host is gone (the engine learns that by itself)."""
 
-    def busy(self) -> tuple[str, float, float]:
-        """Key of the run in hand or "", for how many seconds it has been, how many it may take."""
+    def busy(self) -> tuple[str, float, float, float]:
+        """Key of the run in hand or "", for how many seconds it has been and may be, how many it spent computing."""
 
     def kill(self) -> None:
-        """End it now, whatever it is doing."""
+        """End it now, whatever it is doing; `killed` tells this end from a death of its own."""
 
     def close(self) -> None:
         """End it in good order."""
@@ -48,7 +50,7 @@ class ProcessHost:
         secret = secrets.token_hex(32).encode()
         beacon = directory / f"worker-{secrets.token_hex(4)}.beacon"
         self.beacon = Beacon(beacon)
-        self.closing = False
+        self.closing = self.killed = False
         self.ready = threading.Event()
         self.commands: SimpleQueue[tuple[Any, ...] | None] = SimpleQueue()
         self.answer, self.lost = answer, lost
@@ -100,12 +102,18 @@ class ProcessHost:
     def send(self, command: tuple[Any, ...]) -> None:
         self.commands.put(command)
 
-    def busy(self) -> tuple[str, float, float]:
+    def busy(self) -> tuple[str, float, float, float]:
         if not self.ready.is_set():
-            return "", 0.0, 0.0
-        return self.beacon.read()
+            return "", 0.0, 0.0, 0.0
+        key, seconds, allowed, used = self.beacon.read()
+        try:
+            now = psutil.Process(self.process.pid).cpu_times()
+        except psutil.Error:  # it is gone: its pipe will say so
+            return "", 0.0, 0.0, 0.0
+        return key, seconds, allowed, now.user + now.system - used
 
     def kill(self) -> None:
+        self.killed = True
         self.process.kill()
 
     def close(self) -> None:

@@ -6,20 +6,25 @@ Prints `name value unit goal`, one a line, and exits with 1 if any falls short.
 
 import argparse
 import json
+import os
+import signal
 import statistics
 import subprocess
 import sys
+import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from pathlib import Path
 
 import psutil
 from playwright.sync_api import Browser, Page
 from websockets.exceptions import ConnectionClosed
 from websockets.sync.client import connect
 
-from tests.browser.drive import ROOT, STAGE, browser, control, read, server, stage_of, wait_for
+from tests.browser import drive
+from tests.browser.drive import browser, control, read, server, stage_of, wait_for
 
 SHORT: list[str] = []
 
@@ -39,7 +44,7 @@ def p95(values: list[float]) -> float:
 
 def open_scene(chromium: Browser, address: str, scene: str, extra: str = "") -> Page:
     page = chromium.new_context(viewport={"width": 1440, "height": 1000}).new_page()
-    page.set_default_timeout(60_000)
+    page.set_default_timeout(1000 * drive.PATIENCE)
     page.goto(f"{address}/gans?lang=en&scene={scene}{extra}")
     return page
 
@@ -85,7 +90,7 @@ def headless_rate(experiment: str, seconds: float) -> float:
     """Steps a second of the command line, with no frames but the first and the last."""
     command = [sys.executable, "-m", "shared.live", "run", experiment, "--steps", "1000000000"]
     command += ["--every", "1000000000", "--seconds", str(seconds), "--jsonl"]
-    lines = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True).stdout.splitlines()
+    lines = subprocess.run(command, cwd=drive.ROOT, capture_output=True, text=True, check=True).stdout.splitlines()
     return json.loads(lines[-1])["step"] / seconds
 
 
@@ -102,7 +107,7 @@ def latencies(page: Page, knob: str, count: int) -> list[float]:
                 input.dispatchEvent(new Event('input', {bubbles: true})); }""",
             i % 2 == 0,
         )
-        wait_for(lambda before=before: stage.get_attribute("data-latency-ms") != before, 20.0)
+        wait_for(lambda before=before: stage.get_attribute("data-latency-ms") != before)
         found.append(float(stage.get_attribute("data-latency-ms") or "nan"))
         time.sleep(0.1)
     return found
@@ -143,7 +148,7 @@ def plain_rate(chromium: Browser) -> float:
                event => { if (event.target.tagName === 'IMG') window.pictures += 1; }, true);"""
         )
         page.goto(address)
-        wait_for(lambda: page.evaluate("window.pictures") > 5, 60)
+        wait_for(lambda: page.evaluate("window.pictures") > 5)
         before, start = page.evaluate("window.pictures"), time.perf_counter()
         time.sleep(10)
         rate = (page.evaluate("window.pictures") - before) / (time.perf_counter() - start)
@@ -151,7 +156,7 @@ def plain_rate(chromium: Browser) -> float:
     return rate
 
 
-def answers(chromium: Browser, address: str) -> None:
+def actions(chromium: Browser, address: str) -> None:
     """From a knob's move to the frame that shows it."""
     with training(chromium, address, "images"):
         page = open_scene(chromium, address, "points")
@@ -200,7 +205,7 @@ def opening(chromium: Browser, address: str) -> None:
     for i in range(6):
         page = context.new_page()
         page.goto(f"{address}/gans?lang=en&scene=points&seed={i}")
-        wait_for(lambda page=page: page.evaluate("window.firstFrame || 0") > 0, 30)
+        wait_for(lambda page=page: page.evaluate("window.firstFrame || 0") > 0)
         times.append(page.evaluate("window.firstFrame") / 1000)
         page.close()
     report("open_to_first_frame_warm", statistics.median(times[1:]), "s", "<= 1")
@@ -229,12 +234,55 @@ def switch(page: Page, link, title: str) -> float:
     )
 
 
+def starting(chromium: Browser) -> None:
+    """`make run` in a bare clone, and again: until a browser shows the first page."""
+    with tempfile.TemporaryDirectory() as folder:
+        clone = Path(folder) / "vivarium"
+        subprocess.run(["git", "clone", "-q", drive.ROOT, clone], check=True)
+        for name, goal in (("make_run_from_a_bare_clone", "<= 120"), ("make_run_again", "<= 6")):
+            port, start = drive.free_port(), time.perf_counter()
+            command = ["make", "run", f"ARGS=--server.port {port}"]
+            process = subprocess.Popen(command, cwd=clone, stdout=subprocess.DEVNULL, start_new_session=True)
+            try:
+                wait_for(lambda port=port: drive.answers(f"http://localhost:{port}/_stcore/health"), 1800.0)
+                page = chromium.new_page()
+                page.set_default_timeout(1000 * drive.PATIENCE)
+                page.goto(f"http://localhost:{port}")
+                page.locator("h1").wait_for()
+                report(name, time.perf_counter() - start, "s", goal)
+                page.close()
+            finally:
+                os.killpg(process.pid, signal.SIGTERM)
+                process.wait()
+
+
+def worker_killed(chromium: Browser, address: str) -> None:
+    """From a worker's end to the words on the stage."""
+    page = open_scene(chromium, address, "points")
+    stage = stage_of(page)
+    wait_for(lambda: read(stage)[2] > 20)
+    time.sleep(3.5)  # a checkpoint is made every three seconds
+    start = time.perf_counter()
+    for process in family_of(address)[1:]:
+        process.kill()
+    wait_for(lambda: "process that computed" in stage.inner_text())
+    report("killed_worker_to_words", time.perf_counter() - start, "s", "<= 2")
+    page.context.close()
+
+
+def family_of(address: str) -> list[psutil.Process]:
+    """A server and its workers."""
+    port = address.rsplit(":", 1)[1]
+    parent = next(p for p in psutil.process_iter() if f"--server.port {port}" in " ".join(p.cmdline()))
+    return [parent, *parent.children(recursive=True)]
+
+
 def crowd(chromium: Browser) -> None:
     """Twenty runs on one worker: each one's share, and whether a page still answers."""
     with server(VIVARIUM_WORKERS="1") as address:
         pages = [open_scene(chromium, address, "points", f"&seed={i}") for i in range(20)]
         for page in pages:
-            wait_for(lambda page=page: page.locator(f"{STAGE}[data-state=playing]").count() > 0, 90)
+            wait_for(lambda page=page: page.locator(f"{drive.STAGE}[data-state=playing]").count() > 0)
         before = [read(stage_of(page))[2] for page in pages]
         time.sleep(20)
         taken = [read(stage_of(page))[2] - start for page, start in zip(pages, before, strict=True)]
@@ -247,7 +295,7 @@ def crowd(chromium: Browser) -> None:
             start = time.perf_counter()
             control(stage, name).click()
             wanted = {"pause": "paused", "play": "playing"}[name]
-            wait_for(lambda wanted=wanted: stage.get_attribute("data-state") == wanted, 20)
+            wait_for(lambda wanted=wanted: stage.get_attribute("data-state") == wanted)
             waits.append(time.perf_counter() - start)
         report("answer_among_20_p95", 1000 * p95(waits), "ms", "<= 500")
         for page in pages:
@@ -260,14 +308,11 @@ def memory(chromium: Browser, minutes: float) -> None:
         pages = [open_scene(chromium, address, scene) for scene in ("points", "images")]
         for page in pages:
             stage_of(page)
-        port = int(address.rsplit(":", 1)[1])
-        parent = next(p for p in psutil.process_iter() if f"--server.port {port}" in " ".join(p.cmdline()))
         samples: list[tuple[float, float]] = []
         start = time.monotonic()
         while time.monotonic() - start < 60 * minutes:
             time.sleep(5)
-            family = [parent, *parent.children(recursive=True)]
-            held = sum(process.memory_info().rss for process in family) / 2**20
+            held = sum(process.memory_info().rss for process in family_of(address)) / 2**20
             samples.append((time.monotonic() - start, held))
         early = statistics.mean(held for at, held in samples if at > 30 and at < 30 + 60 * minutes * 0.15)
         late = statistics.mean(held for at, held in samples if at > 60 * minutes * 0.85)
@@ -281,13 +326,15 @@ def main() -> int:
     parser.add_argument("--only", default="", help="those whose name holds this word")
     parser.add_argument("--minutes", type=float, default=10.0, help="of watching, for the memory")
     options = parser.parse_args()
-    on_a_server: list[Callable[[Browser, str], None]] = [frames, answers, training_speed, opening]
+    on_a_server: list[Callable[[Browser, str], None]] = [frames, actions, training_speed, opening, worker_killed]
     with browser() as chromium:
         wanted = [measure for measure in on_a_server if options.only in measure.__name__]
         if wanted:
             with server() as address:
                 for measure in wanted:
                     measure(chromium, address)
+        if options.only in "starting":
+            starting(chromium)
         if options.only in "crowd":
             crowd(chromium)
         if options.only in "memory":

@@ -20,7 +20,7 @@ class WalkConfig:
     size: int = knob(4, low=1, high=1000)
     milliseconds: float = knob(0.0, low=0.0, high=1000.0)
     at: int = knob(0, low=0, high=10**9)
-    fate: str = knob("none", choices=("none", "kill", "hang", "nan", "error", "grow", "end"), live=True)
+    fate: str = knob("none", choices=("none", "kill", "hang", "wait", "nan", "error", "grow", "end"), live=True)
 
 
 class Walk(Experiment[WalkConfig]):
@@ -54,7 +54,9 @@ class Walk(Experiment[WalkConfig]):
             os.kill(os.getpid(), signal.SIGKILL)
         if fate == "hang":
             while True:
-                time.sleep(0.01)
+                pass
+        if fate == "wait":
+            time.sleep(10**6)
         if fate == "nan":
             self.place *= float("nan")
         if fate == "error":

@@ -399,8 +399,28 @@ def test_an_endless_step_is_said_ended_and_nobody_waits_for_it(warm: Engine) -> 
     gone(person, beside)
 
 
-def test_a_run_that_hangs_again_is_failed(warm: Engine) -> None:
-    person = opened(warm, fate="hang", at=3)
+def test_a_worker_that_gets_no_processor_is_not_taken_for_a_hang(warm: Engine) -> None:
+    """A laptop that does much else: a step of at most two seconds is not killed for having waited three."""
+    person = opened(warm, milliseconds=200)
+    person.do("play")
+    until(lambda: person.step > 2, "some steps")
+    host = person.run.host
+    assert isinstance(host, ProcessHost)
+    until(lambda: host.busy()[0] == person.run.key, "a step to be in hand")
+    psutil.Process(host.process.pid).suspend()
+    try:
+        until(lambda: host.busy()[1] > Walk.step_seconds + 1, "the step to be overdue")
+        assert "worker_slow" in person.heard
+    finally:
+        psutil.Process(host.process.pid).resume()
+    step = person.step
+    until(lambda: person.step > step + 2 and not person.message, "the run to go on")
+    assert person.run.host is host
+    gone(person)
+
+
+def test_a_run_that_waits_for_ever_is_failed_the_second_time(warm: Engine) -> None:
+    person = opened(warm, fate="wait", at=3)
     person.do("play")
     until(lambda: person.state == "failed", "the run to be given up")
     assert person.message == "killed_twice"
@@ -489,7 +509,7 @@ def test_a_note_read_while_it_is_written_is_never_taken_for_a_hang(tmp_path: Pat
     assert writer.stdout is not None
     writer.stdout.readline()
     while writer.poll() is None:
-        key, seconds, allowed = beacon.read()
+        key, seconds, allowed, _ = beacon.read()
         assert key in ("", "a" * 32)
         assert allowed == (10.0 if key else 0.0)
         assert seconds < 10
