@@ -220,14 +220,8 @@ class ImagesGan(Experiment[ImagesGanConfig]):
             self.film.keep(step, as_pixels(self.imagine(self.fixed_noise[:SHOWN])))
         if self.config.dataset == "fashion_mnist" and step % EVERY == 0:
             seen = judge(self.imagine(self.fixed_noise[:JUDGED]))
-            self.class_shares = class_shares(seen)
-            distance = frechet_distance(fit_gaussian(seen.features), real_gaussian())
-            self.quality.record(step, feature_distance=distance)
-            self.measured = {
-                "class_share_min": self.class_shares.min().item(),
-                "confidence": seen.probabilities.amax(1).mean().item(),
-                "feature_distance": distance,
-            }
+            self.class_shares, self.measured = class_shares(seen), assess(seen)
+            self.quality.record(step, feature_distance=self.measured["feature_distance"])
 
     def frame(self) -> Frame:
         """The fixed noise as it is drawn now, and what surrounds it."""
@@ -338,6 +332,15 @@ def latent_walk(start: Tensor, end: Tensor, count: int) -> Tensor:
 def class_shares(seen: Judgement) -> Tensor:
     """The share of samples that the classifier puts in each class, (10,)."""
     return torch.bincount(seen.probabilities.argmax(1), minlength=len(CLASSES)) / len(seen.probabilities)
+
+
+def assess(seen: Judgement) -> dict[str, float]:
+    """The metrics of generated clothes that the classifier has seen."""
+    return {
+        "class_share_min": class_shares(seen).min().item(),
+        "confidence": seen.probabilities.amax(1).mean().item(),
+        "feature_distance": frechet_distance(fit_gaussian(seen.features), real_gaussian()),
+    }
 
 
 def score_histogram(loss: str, real: Tensor, fake: Tensor) -> Histogram:

@@ -12,9 +12,9 @@ import torch
 from safetensors.torch import save_file
 from torch import nn
 
-from apps.gans.images import CLASSES, ImagesGan, ImagesGanConfig, class_shares, weights_name
+from apps.gans.images import CLASSES, ImagesGan, ImagesGanConfig, assess, weights_name
 from assets.build.card import write_card
-from shared.models.classifier import fit_gaussian, frechet_distance, judge, real_gaussian
+from shared.models.classifier import judge
 
 WEIGHTS = Path(__file__).parents[1] / "weights"
 RATES = {"lr_discriminator": 2e-3, "lr_generator": 1e-3}  # a discriminator that lags behind teaches nothing
@@ -38,12 +38,7 @@ def follow(average: nn.Module, generator: nn.Module) -> None:
 def quality(generator: nn.Module, latent: int, count: int = 1000) -> dict[str, float]:
     """Fréchet distance, the rarest class's share and mean confidence of `count` samples of a fixed noise."""
     noise = torch.randn(count, latent, generator=torch.Generator().manual_seed(0))
-    seen = judge(torch.cat([generator(piece) for piece in noise.split(100)]))
-    return {
-        "feature_distance": frechet_distance(fit_gaussian(seen.features), real_gaussian()),
-        "class_share_min": class_shares(seen).min().item(),
-        "confidence": seen.probabilities.amax(1).mean().item(),
-    }
+    return assess(judge(torch.cat([generator(piece) for piece in noise.split(100)])))
 
 
 def train(config: ImagesGanConfig, steps: int, checkpoint: Path | None) -> tuple[ImagesGan, nn.Module]:

@@ -2,20 +2,15 @@
 
 import numpy as np
 import pytest
-import torch
 
 from apps.gans.clinic import CASES, RACE, Case
 from apps.gans.points import PointsGan, PointsGanConfig
 from shared.live.experiment import configure, knobs
+from tests.apps.test_gans_points import build
 
 UNSEEN = (21, 22, 23)  # seeds; the cases were found on others
+PROMISED = 5000  # steps within which a healthy run covers the ring
 SHORT = 150  # steps; a failure that is plain by then is no matter of patience
-
-
-def build(seed: int, **values: object) -> PointsGan:
-    torch.set_num_threads(1)
-    torch.manual_seed(seed)
-    return PointsGan(configure(PointsGanConfig, values), seed)
 
 
 def advance(experiment: PointsGan, steps: int) -> dict[str, float]:
@@ -72,12 +67,8 @@ def test_the_case_is_ill_and_the_remedy_cures_the_running_run(case: Case, seed: 
     ill = movement(patient)[2:].mean()
     for name, value in case.remedy.items():
         patient.on_knob(name, value)
-    covered = 0.0
-    for _ in range(case.cured_by // 100):
-        covered = advance(patient, 100)["modes_covered"]
-        if covered == 8:
-            break
-    assert covered == 8
+    while (seen := advance(patient, 100))["modes_covered"] < 8:
+        assert patient.step_count < PROMISED, seen
     advance(patient, 150)
     if case.id == "oscillation":
         assert movement(patient)[-2:].mean() < ill / 3, "it has come to rest"
