@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from shared.data.emoji import GROUPS, emoji_pictures, on_white
 from shared.data.fashion_mnist import CLASSES, fashion_mnist
 from shared.live.experiment import Bars, Curves, Experiment, Frame, Heatmap, Histogram, Images, Plain, Series, knob
-from shared.models.classifier import Judgement, fit_gaussian, frechet_distance, judge, real_gaussian
+from shared.models.classifier import assess, class_shares, judge
 from shared.models.shipped import shipped_weights
 
 LOSSES = ("non_saturating", "least_squares", "hinge")
@@ -327,20 +327,6 @@ def latent_walk(start: Tensor, end: Tensor, count: int) -> Tensor:
     angle = torch.acos(F.cosine_similarity(start, end, dim=0).clamp(-1 + 1e-6, 1 - 1e-6))
     t = torch.linspace(0, 1, count)[:, None]
     return (torch.sin((1 - t) * angle) * start + torch.sin(t * angle) * end) / torch.sin(angle)
-
-
-def class_shares(seen: Judgement) -> Tensor:
-    """The share of samples that the classifier puts in each class, (10,)."""
-    return torch.bincount(seen.probabilities.argmax(1), minlength=len(CLASSES)) / len(seen.probabilities)
-
-
-def assess(seen: Judgement) -> dict[str, float]:
-    """The metrics of generated clothes that the classifier has seen."""
-    return {
-        "class_share_min": class_shares(seen).min().item(),
-        "confidence": seen.probabilities.amax(1).mean().item(),
-        "feature_distance": frechet_distance(fit_gaussian(seen.features), real_gaussian()),
-    }
 
 
 def score_histogram(loss: str, real: Tensor, fake: Tensor) -> Histogram:

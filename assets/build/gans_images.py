@@ -12,9 +12,9 @@ import torch
 from safetensors.torch import save_file
 from torch import nn
 
-from apps.gans.images import CLASSES, ImagesGan, ImagesGanConfig, assess, weights_name
+from apps.gans.images import CLASSES, ImagesGan, ImagesGanConfig, weights_name
 from assets.build.card import write_card
-from shared.models.classifier import judge
+from shared.models.classifier import assess, judge
 
 WEIGHTS = Path(__file__).parents[1] / "weights"
 RATES = {"lr_discriminator": 2e-3, "lr_generator": 1e-3}  # a discriminator that lags behind teaches nothing

@@ -8,7 +8,7 @@ from torch import Tensor, nn
 
 from shared.models.shipped import shipped_weights
 
-FEATURES = 64
+FEATURES, CLASSES = 64, 10
 
 
 class Classifier(nn.Module):
@@ -23,7 +23,7 @@ class Classifier(nn.Module):
         self.body = nn.Sequential(
             _block(1, 16), _block(16, 32), _block(32, 64), nn.Flatten(), nn.Linear(64 * 3 * 3, FEATURES), nn.ReLU()
         )  # fmt: skip
-        self.head = nn.Linear(FEATURES, 10)
+        self.head = nn.Linear(FEATURES, CLASSES)
 
     def features(self, images: Tensor) -> Tensor:
         """The penultimate activations, (N, 64), all ≥ 0: what the Fréchet distance compares."""
@@ -97,3 +97,17 @@ def frechet_distance(a: Gaussian, b: Gaussian) -> float:
     trace_of_root = torch.linalg.eigvalsh(root_a @ b.covariance @ root_a).clamp(min=0).sqrt().sum()
     apart = (a.mean - b.mean).square().sum()
     return (apart + a.covariance.trace() + b.covariance.trace() - 2 * trace_of_root).clamp(min=0).item()
+
+
+def class_shares(seen: Judgement) -> Tensor:
+    """The share of samples that the classifier puts in each class, (10,)."""
+    return torch.bincount(seen.probabilities.argmax(1), minlength=CLASSES) / len(seen.probabilities)
+
+
+def assess(seen: Judgement) -> dict[str, float]:
+    """The metrics of generated clothes that the classifier has seen."""
+    return {
+        "class_share_min": class_shares(seen).min().item(),
+        "confidence": seen.probabilities.amax(1).mean().item(),
+        "feature_distance": frechet_distance(fit_gaussian(seen.features), real_gaussian()),
+    }
