@@ -183,3 +183,15 @@ def test_everything_on_a_stage_has_a_name(topic):
         for scene in scenes:
             assert set(scene.metrics) <= metrics, scene.id
             assert {name for row in scene.layout for name in row.split()} - {"."} <= views, scene.id
+
+
+@pytest.mark.parametrize("topic", TOPICS, ids=lambda topic: topic.name)
+def test_every_scene_asks_for_a_prediction(topic):
+    for language in LANGUAGES:
+        for scene in topic.scenes:
+            challenges = tree(topic.folder, language)["scenes"][scene.id].get("challenges", [])
+            assert challenges, scene.id
+            for challenge in challenges:
+                assert challenge.keys() == {"ask", "options", "answer", "why"}
+                assert 2 <= len(set(challenge["options"])) == len(challenge["options"]) <= 4
+                assert 0 <= challenge["answer"] < len(challenge["options"])

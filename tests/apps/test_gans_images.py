@@ -212,12 +212,11 @@ def shipped_judgement():
 
 
 def test_shipped_weights_draw_every_class(shipped_judgement):
-    assert images.class_shares(shipped_judgement).min() > 0
+    assert images.class_shares(shipped_judgement).min() >= 0.03
     shipped, random = (start(ImagesGanConfig(start=weights)).measured for weights in ("shipped", "scratch"))
     assert shipped["feature_distance"] < 0.25 * random["feature_distance"]
 
 
-@pytest.mark.xfail(strict=True, reason="trained for too few steps: the rarest class has 2.2 %, confidence is 0.60")
-def test_shipped_weights_are_as_good_as_promised(shipped_judgement):
-    assert images.class_shares(shipped_judgement).min() >= 0.03
+@pytest.mark.xfail(strict=True, reason="one sample in three is between two kinds of clothing: confidence is 0.63")
+def test_shipped_weights_are_as_sure_as_promised(shipped_judgement):
     assert shipped_judgement.probabilities.amax(1).mean() >= 0.8
