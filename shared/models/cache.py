@@ -140,11 +140,7 @@ class Cache:
         if model.shipped:
             return sha256(model.shipped) == model.sha256[model.shipped.name]
         with self._locked(model) as folder:
-            if not folder.exists():
-                return None
-            sound = _sound(folder, thorough=True)
-            self._ensure(model, lambda share: None)
-            return sound
+            return self._ensure(model, lambda share: None, thorough=True) if folder.exists() else None
 
     def free(self, model_id: str) -> None:
         """Take the model off the disk. Raises Plain "model_in_use" while somebody has it open."""
@@ -202,12 +198,12 @@ class Cache:
                 users += 1
         return users
 
-    def _ensure(self, model: Model, progress: Progress, thorough: bool = False) -> None:
-        """Have a sound folder of the model; its lock is held."""
+    def _ensure(self, model: Model, progress: Progress, thorough: bool = False) -> bool:
+        """Have a sound folder of the model, whose lock is held; whether it was there already."""
         folder = self.folder / model.id
         if folder.exists():
             if _sound(folder, thorough):
-                return
+                return True
             log.warning("%s is damaged: set aside, made again", folder)
             _remove(_beside(folder, DAMAGED))
             folder.rename(_beside(folder, DAMAGED))
@@ -224,6 +220,7 @@ class Cache:
                 shutil.rmtree(part, ignore_errors=True)
             raise
         log.info("made %s from %s", folder, source)
+        return False
 
     def _make_room(self, model: Model) -> None:
         """Evict what was used longest ago until the model fits. Raises Plain where what is in use leaves no room."""

@@ -1,5 +1,6 @@
 """Where a model's files come from: an installed package, the local Hugging Face cache, or a download from the hub."""
 
+import shutil
 from collections.abc import Callable
 from hashlib import file_digest
 from importlib.util import find_spec
@@ -65,6 +66,8 @@ def _take(model: Model, source: Source, found: Path, folder: Path, progress: Pro
     """Copy or convert the files in `found` into `folder`, once they are known to be the catalog's."""
     names = [source.gguf] if source.gguf else [name for name in (*NEEDED, *WANTED) if (found / name).exists()]
     check(model, source, *(found / name for name in names))
+    shutil.rmtree(folder)  # what an earlier attempt left
+    folder.mkdir()
     if source.gguf:
         convert(found / source.gguf, folder, progress)
         return
