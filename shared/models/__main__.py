@@ -24,7 +24,7 @@ def main(arguments: list[str] | None = None) -> int:
     if options.command == "list":
         print(table(rows(cache)))
         return 0
-    ids = options.id or default(cache)
+    ids = options.id or cache.within_reach()
     return max([_tried(COMMANDS[options.command], cache, model_id) for model_id in ids], default=0)
 
 
@@ -36,11 +36,6 @@ def _parser() -> argparse.ArgumentParser:
         commands.add_parser(name, help=help_text).add_argument("id", nargs="*", metavar="ID")
     commands.add_parser("free", help="take models off the disk").add_argument("id", nargs="+", metavar="ID")
     return parser
-
-
-def default(cache: Cache) -> list[str]:
-    """The models that this computer can have without a download."""
-    return [model_id for model_id in cache.models if cache.state(model_id).source]
 
 
 def _tried(command: Callable[[Cache, str], None], cache: Cache, model_id: str) -> int:

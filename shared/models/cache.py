@@ -162,6 +162,10 @@ class Cache:
             return State(0, found, None, 0)
         return State(_size(folder), manifest["source"], _last_used(folder), self._users(model.id))
 
+    def within_reach(self) -> list[str]:
+        """The models that this computer has, or can make, without a download."""
+        return [model_id for model_id in self.models if self.state(model_id).source]
+
     def _find(self, model_id: str) -> Model:
         if model_id not in self.models:
             raise Plain("model_unknown", id=model_id, allowed=", ".join(self.models))

@@ -52,13 +52,20 @@ def on_this_computer(source: Source) -> Path | None:
 
 
 def _in_hub_cache(source: Source) -> Path | None:
-    """The snapshot in the local Hugging Face cache that has every file needed: the revision's or, else, main's."""
-    from huggingface_hub import try_to_load_from_cache
+    """The snapshot in the local Hugging Face cache that has every file needed: the revision's or, else, main's.
 
+    Looked up as https://huggingface.co/docs/huggingface_hub/guides/manage-cache lays it out: the library's own look-up
+    imports its downloader, which takes a second, for a page that only lists what there is.
+    """
+    from huggingface_hub.constants import HF_HUB_CACHE
+
+    repository = Path(HF_HUB_CACHE) / f"models--{source.name.replace('/', '--')}"
     for revision in (source.revision, "main"):
-        found = [try_to_load_from_cache(source.name, name, revision=revision) for name in NEEDED]
-        if all(isinstance(each, str) for each in found):
-            return Path(str(found[0])).parent
+        reference = repository / "refs" / revision
+        commit = reference.read_text(encoding="utf-8").strip() if reference.exists() else revision
+        folder = repository / "snapshots" / commit
+        if all((folder / name).exists() for name in NEEDED):
+            return folder
     return None
 
 
