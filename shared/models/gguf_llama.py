@@ -110,7 +110,7 @@ def _write_tokenizer(about: dict[str, Any], folder: Path) -> None:
     """Byte-level BPE with its special tokens, and the chat template beside it."""
     from tokenizers import AddedToken, Tokenizer, decoders, models, pre_tokenizers
 
-    split = pre_tokenizers.ByteLevel(add_prefix_space=False)
+    split: pre_tokenizers.PreTokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
     if about["tokenizer.ggml.pre"] == "smollm":  # each digit is a token of its own
         split = pre_tokenizers.Sequence([pre_tokenizers.Digits(individual_digits=True), split])
     elif about["tokenizer.ggml.pre"] != "gpt-2":
