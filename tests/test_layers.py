@@ -14,6 +14,7 @@ OURS = ("apps", "shared", "assets", "tests")
 PAGE_LINES, EXPERIMENT_LINES, FUNCTION_LINES = 150, 350, 40
 
 LOWEST = ("shared.models", "shared.data")
+MODEL_PACKAGES = ("tokenizers", "gguf", "filelock", "huggingface_hub", "httpx2")
 # Who may import whom, the first that fits: (files, modules of ours, other packages). <topic> is the file's own folder.
 LAYERS = (
     (r"apps/(main|pages|course)\.py", ("apps", "shared.live", "shared.ui"), ("streamlit",)),
@@ -22,7 +23,8 @@ LAYERS = (
     (r"shared/ui/.*", ("shared",), ("streamlit", "starlette")),
     (r"shared/live/stage/.*", ("shared.live", *LOWEST), ("streamlit", "starlette")),
     (r"shared/live/.*", ("shared.live", *LOWEST), ("torch", "numpy", "PIL", "psutil", "starlette")),
-    (r"shared/(models|data)/.*", ("shared.live.messages", *LOWEST), ("torch", "numpy", "PIL", "safetensors")),
+    (r"shared/models/.*", ("shared.live.messages", *LOWEST), ("torch", "numpy", "safetensors", *MODEL_PACKAGES)),
+    (r"shared/data/.*", ("shared.live.messages", *LOWEST), ("torch", "numpy", "PIL", "safetensors")),
 )
 # The stage stands above the rest of shared/live: only these reach it.
 ABOVE_STAGE = r"shared/(ui|live/stage)/.*|apps/(main|[^/]+/page)\.py"
@@ -32,7 +34,7 @@ FORBIDDEN_CALLS = ("eval", "exec")
 FORBIDDEN_ARGUMENTS = {"trust_remote_code": True, "weights_only": False, "allow_pickle": True}
 FOREIGN = re.compile(r"""(?:["'`(]|import\s)\s*(?:https?:)?//(?!www\.w3\.org/)\w[^\s"'`)]*""")
 VAGUE = re.compile(r"(utils?|helpers?|common|misc)")
-PACKAGE_OF = {"PIL": "pillow"}
+PACKAGE_OF = {"PIL": "pillow", "huggingface_hub": "huggingface-hub"}
 
 
 def sources(*suffixes: str) -> dict[str, str]:

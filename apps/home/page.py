@@ -7,6 +7,7 @@ import streamlit as st
 
 from shared.live.engine import the_engine
 from shared.ui.frame import Home, header
+from shared.ui.models import models_panel
 from shared.ui.scene import Topic
 from shared.ui.text import Text, text
 from shared.ui.visit import Visit
@@ -27,6 +28,8 @@ def show(now: Visit, its: Text, topics: Sequence[Topic]) -> None:
             _card(now, topic, its)
     st.header(its("running"))
     _running(now, its)
+    st.header(its("models.title"))
+    models_panel(now, its)
 
 
 def _card(now: Visit, topic: Topic, its: Text) -> None:

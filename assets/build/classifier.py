@@ -91,6 +91,7 @@ def write(model: Classifier, full: float, epochs: int) -> None:
         how=f"shared/models/classifier.py, cross-entropy, AdamW, one-cycle learning rate, {epochs} epochs, mirrored "
         f"and moved by a pixel, seed 0. Right on {full:.2%} of the original 10,000 test pictures and on {shipped:.2%} "
         "of the 2,000 that the app ships. reference.* are mean and covariance of its features on those 2,000.",
+        pages=["gans"],
     )
 
 

@@ -85,7 +85,7 @@ def write(run: ImagesGan, average: nn.Module, width: int, steps: int) -> None:
         WEIGHTS / f"{name}.card.toml", [path], title=f"Generator and discriminator of {run.config.dataset}",
         licence=licence, source="Trained for this app on the pictures that it ships in assets/data/.",
         made_by=f"python -m assets.build.gans_images --dataset {run.config.dataset} --width {width} --steps {steps}",
-        how=how,
+        how=how, pages=["gans"],
     )  # fmt: skip
 
 

@@ -9,13 +9,21 @@ FOLDER = Path(__file__).parents[2] / "assets" / "weights"
 
 
 def shipped_weights(name: str) -> tuple[dict[str, torch.Tensor], dict[str, str]]:
-    """Tensors and metadata of `assets/weights/<name>.safetensors`.
+    """Tensors and metadata of `assets/weights/<name>.safetensors`, as `mapped` gives them.
 
-    The tensors are views of the mapped file: whoever trains them takes a copy (`load_state_dict` does; with
-    `assign=True` it does not). Raises FileNotFoundError naming the file where it is not shipped.
+    Raises FileNotFoundError naming the file where it is not shipped.
     """
     path = FOLDER / f"{name}.safetensors"
     if not path.exists():
         raise FileNotFoundError(f"no shipped weights {path.name}; assets/build/ has the script that makes them")
+    return mapped(path)
+
+
+def mapped(path: Path) -> tuple[dict[str, torch.Tensor], dict[str, str]]:
+    """Tensors and metadata of a safetensors file.
+
+    The tensors are views of the mapped file: whoever trains them takes a copy (`load_state_dict` does; with
+    `assign=True` it does not).
+    """
     with safe_open(path, framework="pt") as file:
         return {key: file.get_tensor(key) for key in file.keys()}, file.metadata() or {}  # noqa: SIM118

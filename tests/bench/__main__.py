@@ -321,6 +321,33 @@ def memory(chromium: Browser, minutes: float) -> None:
             page.context.close()
 
 
+# Prints the seconds that the weights take, and those with the libraries' import.
+OPEN_MODEL = """
+import time
+start = time.perf_counter()
+import safetensors, tokenizers, torch
+from shared.models.cache import the_cache
+imported = time.perf_counter()
+the_cache().open("smollm2-135m-instruct").tensors
+print(time.perf_counter() - imported, time.perf_counter() - start)
+"""
+
+
+def models() -> None:
+    """Opening a pretrained model in a new process, once it is on disk."""
+    if subprocess.run(
+        [sys.executable, "-m", "shared.models", "warm", "smollm2-135m-instruct"], cwd=drive.ROOT
+    ).returncode:
+        return
+    command = [sys.executable, "-c", OPEN_MODEL]
+    runs = [subprocess.run(command, cwd=drive.ROOT, capture_output=True, text=True, check=True) for _ in range(3)]
+    weights, whole = (
+        statistics.median(times) for times in zip(*(map(float, r.stdout.split()) for r in runs), strict=True)
+    )
+    report("model_opening_weights", weights, "s", "<= 0.5")
+    report("model_opening_with_imports", whole, "s", "<= 3")
+
+
 def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m tests.bench")
     parser.add_argument("--only", default="", help="those whose name holds this word")
@@ -339,6 +366,8 @@ def main() -> int:
             crowd(chromium)
         if options.only in "memory":
             memory(chromium, options.minutes)
+    if options.only in "models":
+        models()
     print(f"{len(SHORT)} short{': ' + ', '.join(SHORT) if SHORT else ''}")
     return 1 if SHORT else 0
 
