@@ -2,8 +2,9 @@
 
 from apps.gans.page import GANS
 from apps.home.page import HOME
+from apps.transformer.page import TRANSFORMER
 from shared.ui.scene import Topic
 
-TOPICS: tuple[Topic, ...] = (GANS,)
+TOPICS: tuple[Topic, ...] = (GANS, TRANSFORMER)
 
 __all__ = ["HOME", "TOPICS"]

@@ -74,6 +74,22 @@ class Heatmap(View):
 
 
 @dataclass(frozen=True)
+class Tokens(View):
+    """A text in its pieces, each on a ground as strong as its value.
+
+    tokens:    the pieces, in reading order; a line break ends a line.
+    values:    float32 (N,), one a piece.
+    low, high: ends of the colour scale.
+    """
+
+    kind: ClassVar[str] = "tokens"
+    tokens: tuple[str, ...]
+    values: np.ndarray
+    low: float = 0.0
+    high: float = 1.0
+
+
+@dataclass(frozen=True)
 class Curves(View):
     """Lines over steps. series: name → float32 (T, 2) of x, y; levels: name → a horizontal line's height."""
 

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from shared.live import wire
-from shared.live.experiment import Bars, Curves, Frame, Heatmap, Histogram, Images, Plane, View
+from shared.live.experiment import Bars, Curves, Frame, Heatmap, Histogram, Images, Plane, Tokens, View
 
 draw = np.random.default_rng(0)
 
@@ -36,6 +36,7 @@ VIEWS: dict[str, View] = {
     "heatmap": Heatmap(floats(3, 3), rows=("x", "y", "z")),
     "curves": Curves({"loss": floats(4, 2), "nothing": floats(0, 2)}, levels={"best": 0.5}, log=True),
     "bars": Bars(floats(3), ("a", "b", "c")),
+    "tokens": Tokens(("¿", "Qué", "\n"), floats(3)),
     "histogram": Histogram(floats(4), {"real": floats(3)}),
 }
 

@@ -6,10 +6,11 @@ import * as heatmap from "./heatmap.js";
 import * as histogram from "./histogram.js";
 import * as images from "./images.js";
 import * as plane from "./plane.js";
+import * as tokens from "./tokens.js";
 import { forget } from "./charts.js";
 import { h, mark, write } from "./dom.js";
 
-const KINDS = { bars, curves, heatmap, histogram, images, plane };
+const KINDS = { bars, curves, heatmap, histogram, images, plane, tokens };
 
 export class Figure {
   /** A view's place on the stage. `context` is what its draw function is given; see Stage.contextOf. */
