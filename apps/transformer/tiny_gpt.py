@@ -145,9 +145,9 @@ class TinyGpt(Experiment[TinyGptConfig]):
         self.losses = Series("loss_train", "loss_validation")
         self.written, self.surprises = [max(0, self.alphabet.find("\n"))], [0.0]
         self.shown = 0  # the head that is shown large: layer × heads + head
-        inputs, targets = self.windows()
-        guesses = baselines(torch.tensor(self.train), inputs.flatten(), targets.flatten(), len(self.alphabet))
-        self.levels = guesses
+        self.passages, self.following = windows(self.held_out, config.context)
+        seen, to_guess = torch.tensor(self.passages).flatten(), torch.tensor(self.following).flatten()
+        self.levels = baselines(torch.tensor(self.train), seen, to_guess, len(self.alphabet))
         self.loss_train = self.loss_validation = self.validate()
         self.tokens_per_second = 0.0
         self.losses.record(0, loss_train=self.loss_train, loss_validation=self.loss_validation)
@@ -189,17 +189,10 @@ class TinyGpt(Experiment[TinyGptConfig]):
 
     # -- what it can do by now ------------------------------------------------------------------------------
 
-    def windows(self) -> tuple[Tensor, Tensor]:
-        """The first VALIDATED held-out characters as pieces (M, T), and what comes next in each place."""
-        size = min(self.config.context, len(self.held_out) - 1)
-        count = max(1, min(VALIDATED, len(self.held_out) - 1) // size)
-        inputs = torch.from_numpy(self.held_out[: count * size].copy()).view(count, size)
-        return inputs, torch.from_numpy(self.held_out[1 : count * size + 1].copy()).view(count, size)
-
     @torch.no_grad()
     def validate(self) -> float:
         """Mean -log p of the held-out characters, nats."""
-        inputs, targets = self.windows()
+        inputs, targets = torch.tensor(self.passages), torch.tensor(self.following)
         total = 0.0
         for piece, following in zip(inputs.split(32), targets.split(32), strict=True):
             scores, _ = self.model(piece)
@@ -219,7 +212,7 @@ class TinyGpt(Experiment[TinyGptConfig]):
     @torch.no_grad()
     def frame(self) -> Frame:
         """A held-out passage, read: how surprising each character was, where each head looked, what comes next."""
-        inputs, targets = (windows[:1] for windows in self.windows())
+        inputs, targets = torch.tensor(self.passages[:1]), torch.tensor(self.following[:1])
         scores, looks = self.model(inputs)
         surprise = -scores.log_softmax(2).gather(2, targets[..., None])[0, :, 0]
         maps = torch.cat([weights[0] for weights in looks])  # (layers × heads, T, T)
@@ -276,6 +269,13 @@ def encode(text: str, alphabet: str) -> np.ndarray:
     codes = np.array([places[character] for character in text], dtype=np.int64)
     codes.flags.writeable = False
     return codes
+
+
+def windows(held_out: np.ndarray, context: int) -> tuple[np.ndarray, np.ndarray]:
+    """The first VALIDATED held-out characters as pieces (M, T ≤ context), and what comes next in each place."""
+    size = min(context, len(held_out) - 1)
+    count = max(1, min(VALIDATED, len(held_out) - 1) // size)
+    return held_out[: count * size].reshape(count, size), held_out[1 : count * size + 1].reshape(count, size)
 
 
 def thumbnails(maps: Tensor) -> np.ndarray:

@@ -5,9 +5,10 @@ A card is a TOML file, `<name>.card.toml`, with `title`, `licence`, `source`, `m
 `tests/shared/test_weights.py` recomputes.
 """
 
-import hashlib
 import json
 from pathlib import Path
+
+from shared.models.sources import sha256
 
 
 def write_card(path: Path, files: list[Path], **text: str | list[str]) -> None:
@@ -15,8 +16,3 @@ def write_card(path: Path, files: list[Path], **text: str | list[str]) -> None:
     lines = [f"{key} = {json.dumps(value, ensure_ascii=False)}" for key, value in text.items()]
     sums = [f'"{f.relative_to(path.parent).as_posix()}" = "{sha256(f)}"' for f in sorted(files)]
     path.write_text("\n".join([*lines, "", "[sha256]", *sums, ""]), encoding="utf-8")
-
-
-def sha256(path: Path) -> str:
-    """The file's SHA-256 as 64 hexadecimal digits."""
-    return hashlib.sha256(path.read_bytes()).hexdigest()

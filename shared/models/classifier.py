@@ -8,7 +8,7 @@ from torch import Tensor, nn
 
 from shared.models.shipped import shipped_weights
 
-FEATURES, CLASSES = 64, 10
+FEATURES = 64
 
 
 class Classifier(nn.Module):
@@ -23,7 +23,7 @@ class Classifier(nn.Module):
         self.body = nn.Sequential(
             _block(1, 16), _block(16, 32), _block(32, 64), nn.Flatten(), nn.Linear(64 * 3 * 3, FEATURES), nn.ReLU()
         )  # fmt: skip
-        self.head = nn.Linear(FEATURES, CLASSES)
+        self.head = nn.Linear(FEATURES, 10)
 
     def features(self, images: Tensor) -> Tensor:
         """The penultimate activations, (N, 64), all ≥ 0: what the Fréchet distance compares."""
@@ -101,7 +101,8 @@ def frechet_distance(a: Gaussian, b: Gaussian) -> float:
 
 def class_shares(seen: Judgement) -> Tensor:
     """The share of samples that the classifier puts in each class, (10,)."""
-    return torch.bincount(seen.probabilities.argmax(1), minlength=CLASSES) / len(seen.probabilities)
+    count, classes = seen.probabilities.shape
+    return torch.bincount(seen.probabilities.argmax(1), minlength=classes) / count
 
 
 def assess(seen: Judgement) -> dict[str, float]:

@@ -5,7 +5,7 @@ from pathlib import Path
 import torch
 from safetensors import safe_open
 
-FOLDER = Path(__file__).parents[2] / "assets" / "weights"
+from shared.models.catalog import WEIGHTS
 
 
 def shipped_weights(name: str) -> tuple[dict[str, torch.Tensor], dict[str, str]]:
@@ -13,7 +13,7 @@ def shipped_weights(name: str) -> tuple[dict[str, torch.Tensor], dict[str, str]]
 
     Raises FileNotFoundError naming the file where it is not shipped.
     """
-    path = FOLDER / f"{name}.safetensors"
+    path = WEIGHTS / f"{name}.safetensors"
     if not path.exists():
         raise FileNotFoundError(f"no shipped weights {path.name}; assets/build/ has the script that makes them")
     return mapped(path)

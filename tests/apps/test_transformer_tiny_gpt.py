@@ -97,7 +97,7 @@ def test_bigram_level_is_that_of_counting_the_shipped_text():
     run = build()
     train, held_out = split(lines("sayings_es"))
     pairs, firsts, size = Counter(zip(train, train[1:], strict=False)), Counter(train[:-1]), len(set(train + held_out))
-    inputs, targets = run.windows()
+    inputs, targets = torch.tensor(run.passages), torch.tensor(run.following)
     text = held_out[: targets.numel() + 1]
     losses = [-math.log((pairs[a, b] + 1) / (firsts[a] + size)) for a, b in zip(text, text[1:], strict=False)]
     assert inputs.shape == targets.shape

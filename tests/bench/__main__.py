@@ -18,13 +18,12 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-import psutil
 from playwright.sync_api import Browser, Page
 from websockets.exceptions import ConnectionClosed
 from websockets.sync.client import connect
 
 from tests.browser import drive
-from tests.browser.drive import browser, control, read, server, stage_of, wait_for
+from tests.browser.drive import browser, control, family_of, read, server, stage_of, wait_for
 
 SHORT: list[str] = []
 
@@ -268,13 +267,6 @@ def worker_killed(chromium: Browser, address: str) -> None:
     wait_for(lambda: "process that computed" in stage.inner_text())
     report("killed_worker_to_words", time.perf_counter() - start, "s", "<= 2")
     page.context.close()
-
-
-def family_of(address: str) -> list[psutil.Process]:
-    """A server and its workers."""
-    port = address.rsplit(":", 1)[1]
-    parent = next(p for p in psutil.process_iter() if f"--server.port {port}" in " ".join(p.cmdline()))
-    return [parent, *parent.children(recursive=True)]
 
 
 def crowd(chromium: Browser) -> None:

@@ -12,6 +12,7 @@ import urllib.request
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import psutil
 from playwright.sync_api import Browser, Locator, Page, sync_playwright
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -51,6 +52,13 @@ def server(script: str = "apps/main.py", **environment: str) -> Iterator[str]:
             process.wait(10)
         except subprocess.TimeoutExpired:
             process.kill()
+
+
+def family_of(address: str) -> list[psutil.Process]:
+    """A server and its workers."""
+    port = address.rsplit(":", 1)[1]
+    parent = next(p for p in psutil.process_iter() if f"--server.port {port}" in " ".join(p.cmdline()))
+    return [parent, *parent.children(recursive=True)]
 
 
 def answers(address: str) -> bool:

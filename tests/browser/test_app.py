@@ -1,16 +1,13 @@
 """The app driven as a person drives it, in real Chromium."""
 
-import os
 import re
-import signal
 import time
 from urllib.parse import parse_qs, urlsplit
 
-import psutil
 import pytest
 from playwright.sync_api import Browser, BrowserContext, Page, expect
 
-from tests.browser.drive import PATIENCE, STAGE, control, read, stage_of, wait_for
+from tests.browser.drive import PATIENCE, STAGE, control, family_of, read, stage_of, wait_for
 
 pytestmark = pytest.mark.browser
 
@@ -247,11 +244,8 @@ def test_a_killed_worker_is_said_and_the_run_goes_on(page: Page, app: str) -> No
     stage = open_gans(page, app)
     wait_for(lambda: step(stage) > 20)
     time.sleep(3.5)  # a checkpoint is made every three seconds
-    port = app.rsplit(":", 1)[1]
-    parent = next(p for p in psutil.process_iter() if f"--server.port {port}" in " ".join(p.cmdline()))
-    for child in parent.children():
-        if "shared.live.worker" in " ".join(child.cmdline()):
-            os.kill(child.pid, signal.SIGKILL)
+    for worker in family_of(app)[1:]:
+        worker.kill()
     wait_for(lambda: re.search(r"process that computed", stage.inner_text()) is not None, 2.0)
     wait_for(lambda: state(stage) == "playing")
     after = step(stage)
