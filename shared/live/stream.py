@@ -246,7 +246,9 @@ class Stream:
 
     async def _send_status(self) -> None:
         run = self.viewer.run
-        status = run.status | {"type": "status", "role": self.viewer.role, "viewers": len(run.viewers)}
+        # A run that no worker has built yet, or could not build, has its settings all the same.
+        status = {"config": run.values, "seed": run.seed, "speed": run.speed} | run.status
+        status |= {"type": "status", "role": self.viewer.role, "viewers": len(run.viewers)}
         status["history"] = run.history.extent()
         status["message"] = status.get("message") or run.notice
         urgent = json.dumps([status["state"], status["message"], status.get("seed"), status.get("config")])

@@ -240,6 +240,15 @@ def test_drawing_is_learned_by_the_running_run(page: Page, app: str) -> None:
     assert state(stage) == "playing"
 
 
+def test_a_run_that_cannot_be_built_says_why(page: Page, app: str) -> None:
+    page.goto(f"{app}/transformers?lang=en&scene=tiny_gpt&own_text=too+short")
+    stage = page.locator(STAGE).first
+    wait_for(lambda: state(stage) == "failed")
+    assert "500" in stage.locator("[data-message]").inner_text()
+    assert control(stage, "knob:own_text").input_value() == "too short"
+    no_traceback(page)
+
+
 def test_a_killed_worker_is_said_and_the_run_goes_on(page: Page, app: str) -> None:
     stage = open_gans(page, app)
     wait_for(lambda: step(stage) > 20)

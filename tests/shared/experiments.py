@@ -13,6 +13,8 @@ import torch
 
 from shared.live.experiment import Curves, Experiment, Frame, Plane, Series, knob
 
+FATES = ("none", "stillborn", "kill", "hang", "wait", "nan", "error", "grow", "end")
+
 
 @dataclass(frozen=True)
 class WalkConfig:
@@ -20,7 +22,7 @@ class WalkConfig:
     size: int = knob(4, low=1, high=1000)
     milliseconds: float = knob(0.0, low=0.0, high=1000.0)
     at: int = knob(0, low=0, high=10**9)
-    fate: str = knob("none", choices=("none", "kill", "hang", "wait", "nan", "error", "grow", "end"), live=True)
+    fate: str = knob("none", choices=FATES, live=True)
 
 
 class Walk(Experiment[WalkConfig]):
@@ -32,6 +34,8 @@ class Walk(Experiment[WalkConfig]):
 
     def __init__(self, config: WalkConfig, seed: int) -> None:
         super().__init__(config, seed)
+        if config.fate == "stillborn":
+            raise ValueError("cannot begin")
         self.place = torch.randn(config.size, 2)
         self.change = torch.zeros(config.size, 2)
         self.series = Series("radius", room=50)

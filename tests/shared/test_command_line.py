@@ -125,7 +125,7 @@ def test_every_array_of_a_plane_is_saved(tmp_path: Path) -> None:
         ("run tests/nothing", "There is no experiment called tests/nothing. There are: "),
         ("run tests/walk --set size=0", "size = 0 is out of range: it goes from 1 to 1000."),
         ("run tests/walk --set size=many", "size = many is not a valid value of type int."),
-        ("run tests/walk --set fate=gold", "fate cannot be gold; it may be one of: none, kill"),
+        ("run tests/walk --set fate=gold", "fate cannot be gold; it may be one of: none, stillborn"),
         ("run tests/walk --set colour=1", "There is no setting called colour. The settings are: scale, size"),
         ("run tests/walk --set size", "size is not of the form KNOB=VALUE."),
         ("run tests/walk --set fate=nan --set at=3", "radius stopped being a finite number at step 3"),

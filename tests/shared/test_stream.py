@@ -429,3 +429,16 @@ def test_states_and_failures_are_told_as_codes(address: str, engine: Engine) -> 
         assert all(wire.header_of(frame)["metrics"]["radius"] >= 0 for frame in browser.frames)
     with engine.lock:
         engine._close(engine.look_up(tickets.owner)[0])
+
+
+def test_a_run_that_cannot_be_built_still_says_what_it_is(address: str, engine: Engine) -> None:
+    tickets = engine.open("tests/walk", {"fate": "stillborn", "size": 7}, 5, secrets.token_hex(8))
+    with Browser(address, tickets.owner) as browser:
+        browser.until(lambda: browser.status["state"] == "failed", "the failure")
+        for status in (message for message in browser.said if message["type"] == "status"):
+            assert (status["config"]["size"], status["seed"], status["speed"]) == (7, 5, "max"), status["state"]
+        browser.send("configure", config={"fate": "none"})
+        browser.until(lambda: browser.status["state"] == "paused", "another beginning")
+        assert browser.status["config"] == {**engine.look_up(tickets.owner)[0].values, "fate": "none"}
+    with engine.lock:
+        engine._close(engine.look_up(tickets.owner)[0])
