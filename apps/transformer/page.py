@@ -2,11 +2,42 @@
 
 from pathlib import Path
 
-from apps.transformer import tiny_gpt
+from apps.transformer import multi_head, positions, tiny_gpt
 from shared.ui.scene import Formula, Scene, Topic
 
 # -- formulas, each beside what computes it ----------------------------------------------------------------
 
+COMPARE = Formula(
+    "compare",
+    r"\mathrm{score}(q, k_t) = \frac{q \cdot k_t}{\sqrt{d_k}\;\tau}",
+    multi_head.compare,
+)
+WEIGH = Formula(
+    "weigh",
+    r"w_t = \frac{e^{s_t}}{\sum_{t'} e^{s_{t'}}}, \qquad s_t = -\infty \text{ where } t \text{ is hidden}",
+    multi_head.weigh,
+)
+HEADS = Formula(
+    "heads",
+    r"\mathrm{MultiHead}(Q, K, V) = \mathrm{Concat}(\mathrm{head}_1, \dots, \mathrm{head}_h)\, W^O",
+    multi_head.MultiHead.answer,
+)
+SINUSOIDAL = Formula(
+    "sinusoidal",
+    r"PE_{(pos, 2i)} = \sin\!\left(pos / 10000^{2i/d}\right), \quad "
+    r"PE_{(pos, 2i+1)} = \cos\!\left(pos / 10000^{2i/d}\right)",
+    positions.sinusoidal,
+)
+ROTARY = Formula(
+    "rotary",
+    r"\langle R_m q, R_n k \rangle = \langle q, R_{n-m} k \rangle",
+    positions.rotate,
+)
+SHUFFLE = Formula(
+    "shuffle",
+    r"\mathrm{Attention}(\Pi X) = \Pi\, \mathrm{Attention}(X)",
+    positions.Positions.answers,
+)
 ATTENTION = Formula(
     "attention",
     r"\mathrm{Attention}(Q, K, V) = \mathrm{softmax}\!\left(\frac{Q K^\top}{\sqrt{d_k}}\right) V",
@@ -36,6 +67,22 @@ TRANSFORMER = Topic(
     address="transformers",
     icon=":material/hub:",
     scenes=(
+        Scene(
+            id="multi_head",
+            experiment="transformer/multi_head",
+            layout=("shapes shapes shapes head_maps", "x q k v", "scores weights mixed output"),
+            metrics=("entropy", "largest_weight"),
+            knobs=("sentence", "causal", "temperature", "heads", "d_k", "d_model"),
+            code=(COMPARE, WEIGH, HEADS),
+        ),
+        Scene(
+            id="positions",
+            experiment="transformer/positions",
+            layout=("encoding products distance", "shuffled shuffled differences"),
+            metrics=("difference_without", "difference_with", "moved"),
+            knobs=("encoding", "sentence", "dimension", "base", "length"),
+            code=(SINUSOIDAL, ROTARY, SHUFFLE),
+        ),
         Scene(
             id="tiny_gpt",
             experiment="transformer/tiny_gpt",
