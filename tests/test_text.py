@@ -121,15 +121,13 @@ def shown(experiment: str, values: tuple[tuple[str, Any], ...]) -> tuple[set[str
 
 
 def names_in(view: View) -> set[str]:
-    """The identifiers in a view that the stage puts into words; numbers and single characters of a text need none."""
+    """The identifiers in a view that the stage puts into words; numbers, and a text's own “words”, need none."""
     found: set[str] = set()
     for field in ("points", "series", "levels", "counts"):
         found |= set(getattr(view, field, {}))
-    if view.kind in ("bars", "heatmap", "images"):
-        for field in ("labels", "rows", "columns"):
-            listed = getattr(view, field, ())
-            found |= set(listed) if isinstance(listed, tuple) else set()
-    return {name for name in found if len(name) > 1 and re.search(r"[^\W\d_]", name)}
+    if view.kind in ("bars", "images"):
+        found |= set(view.labels)
+    return {name for name in found if len(name) > 1 and name[0] != "“" and re.search(r"[^\W\d_]", name)}
 
 
 def needed(topic: Topic) -> set[str]:

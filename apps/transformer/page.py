@@ -2,7 +2,8 @@
 
 from pathlib import Path
 
-from apps.transformer import tiny_gpt
+from apps.transformer import attention, tiny_gpt
+from shared.models.decoder import Decoder
 from shared.ui.scene import Formula, Scene, Topic
 
 # -- formulas, each beside what computes it ----------------------------------------------------------------
@@ -11,6 +12,27 @@ ATTENTION = Formula(
     "attention",
     r"\mathrm{Attention}(Q, K, V) = \mathrm{softmax}\!\left(\frac{Q K^\top}{\sqrt{d_k}}\right) V",
     tiny_gpt.Attention.forward,
+)
+MASKED = Formula(
+    "masked",
+    r"a_{ij} = \frac{\exp(q_i \cdot k_j / \sqrt{d})}{\sum_{l \le i} \exp(q_i \cdot k_l / \sqrt{d})}, \quad j \le i",
+    Decoder.weigh,
+)
+ABLATION = Formula(
+    "ablation",
+    r"\mathrm{MHA}(x) = \sum_h \xi_h \, \mathrm{head}_h(x) \, W^O_h, \qquad \xi_h \in \{0, 1\}",
+    Decoder.finish,
+)
+ROLLOUT = Formula(
+    "rollout",
+    r"\tilde{A}^{(l)} = \tfrac{1}{2}\Big(\tfrac{1}{H}\sum_h A^{(l, h)} + I\Big) \tilde{A}^{(l - 1)}, "
+    r"\qquad \tilde{A}^{(0)} = I",
+    attention.roll_out,
+)
+HABITS = Formula(
+    "habits",
+    r"\mathcal{H}_i = -\sum_j a_{ij} \log a_{ij}, \qquad D_i = \sum_j a_{ij} \, |i - j|",
+    attention.statistics,
 )
 BLOCK = Formula(
     "block",
@@ -36,6 +58,18 @@ TRANSFORMER = Topic(
     address="transformers",
     icon=":material/hub:",
     scenes=(
+        Scene(
+            id="attention",
+            experiment="transformer/attention",
+            layout=("heads heads", "map links", "pair pair", "outcome outcome_cut", "rollout rollout"),
+            metrics=(
+                "layers_read", "entropy", "distance", "previous", "first", "punctuation", "score", "weight", "moved",
+                "tokens", "left_out",
+            ),
+            knobs=("sentence", "second", "keep", "model"),
+            panes=({"model": "minilm"}, {"model": "smollm2"}),
+            code=(MASKED, HABITS, ABLATION, ROLLOUT),
+        ),
         Scene(
             id="tiny_gpt",
             experiment="transformer/tiny_gpt",

@@ -116,18 +116,15 @@ class Decoder:
         """Where each token looks: softmax(q·k/√d) over itself and those before it, Vaswani et al. 2017, eq. 1.
 
         q: (heads, T, d) of the tokens from position `start` on; k: (groups, S, d) of all. Returns (heads, T, S).
+        One head with its group's key, or all with all.
         """
-        scores = q @ self.shared(k).transpose(1, 2) / math.sqrt(self.size)
+        scores = q @ shared(k, len(q)).transpose(1, 2) / math.sqrt(self.size)
         future = torch.ones(scores.shape[1:], dtype=torch.bool).triu(start + 1)
         return scores.masked_fill(future, -math.inf).softmax(2)
 
     def mix(self, weights: Tensor, v: Tensor) -> Tensor:
         """What each head takes: the values (groups, S, d), as much of each as (heads, T, S) say. (heads, T, d)."""
-        return weights @ self.shared(v)
-
-    def shared(self, groups: Tensor) -> Tensor:
-        """(groups, S, d) → (heads, S, d): the heads of a group share it."""
-        return groups.repeat_interleave(self.heads // self.groups, 0)
+        return weights @ shared(v, len(weights))
 
     def finish(self, layer: int, x: Tensor, mixed: Tensor, keep: Tensor | None = None) -> Tensor:
         """The stream (T, width) after the layer: the heads' outputs (heads, T, d) are added, then the MLP's.
@@ -154,3 +151,8 @@ class Decoder:
         """RMSNorm, Zhang & Sennrich 2019, eq. 4: (…, width) → the same, of length √width, then scaled."""
         scale = (x * x).mean(-1, keepdim=True).add(self.tiny).rsqrt()
         return self.weights[f"model.{name}.weight"].float() * (x * scale)
+
+
+def shared(groups: Tensor, heads: int) -> Tensor:
+    """(groups, S, d) → (heads, S, d): the heads of a group share it."""
+    return groups.repeat_interleave(heads // len(groups), 0)
