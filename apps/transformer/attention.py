@@ -102,11 +102,10 @@ def read(model: Decoder | Encoder, text: str) -> Read:
     text = text.encode("utf-8", "replace").decode()  # half a character, as a browser may send, is a question mark
     if not text.strip():
         raise Plain("text_empty")
-    tokenizer = model.opened.text_tokenizer
-    cut = tokenizer.encode(text)
+    cut = model.opened.text_tokenizer.encode(text)
     ids, pieces = cut.ids, cut.tokens
     if isinstance(model, Decoder):
-        pieces = [tokenizer.decode([i], skip_special_tokens=False) for i in ids]
+        pieces = [model.opened.text_tokenizer.decode([i], skip_special_tokens=False) for i in ids]
         # A token may be a part of a character's bytes: it is shown as that character, in brackets.
         whole = [f"‹{text[start:end]}›" for start, end in cut.offsets]
         pieces = [each if "\ufffd" in piece else piece for piece, each in zip(pieces, whole, strict=True)]
@@ -237,10 +236,9 @@ class Attention(Experiment[AttentionConfig]):
         shown, rolled = self.pieces if total <= LARGEST else (), self.pieces[:ROLLED]
         large = self.weights if total <= LARGEST else F.adaptive_max_pool2d(self.weights[None], LARGEST)[0]
         scale = len(large) / total
-        asks, asked = self.pair()
+        (asks, asked), (before, after, moved) = self.pair(), self.outcome()
         layers, heads = range(1, self.model.layers + 1), range(1, self.model.heads + 1)
         labels = tuple(f"{layer}.{head}" for head in heads for layer in layers)
-        before, after, moved = self.outcome()
         views = {
             "heads": Images(
                 self.small.flatten(0, 1).numpy().copy(), len(layers), labels, selectable=True,

@@ -74,9 +74,8 @@ def test_statistics_at_their_ends():
     even = statistics(torch.full((5, 5), 0.2), torch.ones(5, dtype=torch.bool))
     assert even["entropy"] == pytest.approx(math.log(5))
     assert even["punctuation"] == pytest.approx(1)
-    back = torch.eye(4).roll(-1, 1)
-    back[0] = torch.tensor([1.0, 0, 0, 0])
-    before = statistics(torch.tensor(np.eye(4, k=-1) + np.eye(4)[:1].T @ np.eye(4)[:1]).float(), torch.zeros(4).bool())
+    back = torch.tensor([[1.0, 0, 0, 0], [1, 0, 0, 0], [0, 1, 0, 0], [0, 0, 1, 0]])  # each looks at the one before
+    before = statistics(back, torch.zeros(4).bool())
     assert (before["previous"], before["distance"], before["entropy"]) == (1, 0.75, 0)
     alone = statistics(torch.ones(1, 1), torch.zeros(1).bool())
     assert all(value == 0 for value in alone.values())
@@ -110,11 +109,14 @@ def test_a_long_texts_thumbnail_keeps_the_largest_weights():
     assert small[16, 31] == 255 and small[16, 0] == 0
 
 
-@pytest.mark.parametrize(
-    ("piece", "marks"), [(".", True), ("␣…", True), ("¿", True), ("a.", False), ("[SEP]", False), ("␣", False)]
-)
-def test_punctuation(piece, marks):
-    assert is_punctuation(piece) is marks
+@pytest.mark.parametrize("piece", [".", "␣…", "¿"])
+def test_marks_are_punctuation(piece):
+    assert is_punctuation(piece)
+
+
+@pytest.mark.parametrize("piece", ["a.", "[SEP]", "␣", "↵"])
+def test_anything_else_is_not(piece):
+    assert not is_punctuation(piece)
 
 
 # -- what is drawn is what the model computes ------------------------------------------------------------------
@@ -341,7 +343,7 @@ def test_any_text_is_read_by_the_decoder(text):
     assert "".join(pieces).isprintable() and "\ufffd" not in "".join(pieces)
     assert "<|im_start|>" not in pieces
     if "😀" in text:
-        assert pieces[:4] == ("‹😀›",) * 3 + ("␣",) or pieces[0] == "‹😀›"
+        assert pieces[:3] == ("‹😀›",) * 3  # three tokens, each a part of its four bytes
 
 
 @pytest.mark.parametrize("text", ["", "  ", "\n\t "])
