@@ -82,7 +82,8 @@ def test_spanish_opens_its_questions_and_exclamations(folder):
     wrong = [
         k for k, text in spanish if isinstance(text, str) and any(text.count(a) != text.count(b) for a, b in MARKS)
     ]
-    assert [key for key in wrong if key != "keys.keys"] == []  # there the question mark is a key's name
+    # There the question mark is a key's name, and a part of an English title.
+    assert [key for key in wrong if key not in ("keys.keys", "references")] == []
 
 
 MARKS = (("¿", "?"), ("¡", "!"))
