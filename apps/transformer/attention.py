@@ -154,7 +154,6 @@ class Attention(Experiment[AttentionConfig]):
         self.small = torch.zeros(self.model.heads, self.model.layers, side, side, dtype=torch.uint8)
         self.rolled = torch.eye(min(len(self.pieces), ROLLED))
         self.ablate()
-        self.look()
 
     # -- one layer ---------------------------------------------------------------------------------------------
 
@@ -211,6 +210,7 @@ class Attention(Experiment[AttentionConfig]):
         self.compare()
         while self.reached < top and len(self.pieces) <= AT_ONCE:
             self.climb()
+        self.look()
 
     def climb(self) -> None:
         """One layer of the changed stream. Switched off: the head's output is 0 before the output projection."""
@@ -323,7 +323,6 @@ class Attention(Experiment[AttentionConfig]):
             chosen = place(event, "index", self.model.heads * self.model.layers)
             self.head, self.layer = divmod(chosen, self.model.layers)
             self.ablate()
-            self.look()
         elif view == "map":
             scale = total / min(total, LARGEST)
             self.asks, self.asked = (int(place(event, end, min(total, LARGEST)) * scale) for end in ("row", "column"))
@@ -333,13 +332,14 @@ class Attention(Experiment[AttentionConfig]):
             self.asks, self.asked = place(event, "index", total), -1
 
     def inherit(self, before: Experiment[AttentionConfig]) -> None:
-        """Another text is looked at with the same head."""
+        """Another text is looked at with the same head; a short one is read at once where the last was read."""
         if isinstance(before, Attention) and before.config.model == self.config.model:
             self.layer, self.head = before.layer, before.head
             if before.pieces == self.pieces:
                 self.asks, self.asked = before.asks, before.asked
             self.ablate()
-            self.look()
+            while before.done and before.config != self.config and len(self.pieces) <= AT_ONCE and not self.done:
+                self.step()
 
 
 def place(event: Mapping[str, Any], name: str, end: int) -> int:

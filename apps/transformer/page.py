@@ -66,8 +66,9 @@ TRANSFORMER = Topic(
                 "layers_read", "entropy", "distance", "previous", "first", "punctuation", "score", "weight", "moved",
                 "tokens", "left_out",
             ),
-            knobs=("sentence", "second", "keep", "model"),
+            knobs=("model", "sentence", "second", "keep"),
             panes=({"model": "minilm"}, {"model": "smollm2"}),
+            together=("sentence", "second"),
             code=(MASKED, HABITS, ABLATION, ROLLOUT),
         ),
         Scene(

@@ -430,6 +430,10 @@ def test_another_text_keeps_the_head():
     other = run.again({"sentence": "Two words"}, 0)
     assert (other.experiment.layer, other.experiment.head) == (1, 4)
     assert all(place < 4 for place in other.experiment.pair())
+    # What was read to the end is followed by another text read to the end; a reset begins at the bottom.
+    assert other.experiment.done and other.step_count == 0
+    assert other.frame().metrics["layers_read"] == 6
+    assert again.frame().metrics["layers_read"] == 0
 
 
 def test_a_checkpoint_keeps_clicks_and_switched_off_heads(tmp_path):
