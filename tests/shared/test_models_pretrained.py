@@ -85,6 +85,7 @@ def test_smollm2_read_out_loud_is_what_transformers_reads(smollm2):
     torch.testing.assert_close(read.hidden[:-1], torch.cat(expected.hidden_states)[:-1], atol=1e-4, rtol=1e-5)
 
 
+@pytest.mark.slow
 def test_minilm_read_out_loud_is_what_transformers_reads(minilm):
     transformers = pytest.importorskip("transformers")
     folder = minilm.weights.parent
