@@ -22,7 +22,7 @@ WORDS = 24  # at most; more could not be read
 class MultiHeadConfig:
     """The settings, by the paper's names; d_v = d_k."""
 
-    sentence: str = knob(SENTENCE, length=400)
+    words: str = knob(SENTENCE, length=400)
     heads: int = knob(2, low=1, high=8)
     d_model: int = knob(16, low=2, high=64)
     d_k: int = knob(8, low=1, high=64)
@@ -52,7 +52,7 @@ class MultiHead(Experiment[MultiHeadConfig]):
     positions); d_k can be chosen freely of the width and the number of heads; a temperature τ beside √d_k; the words
     are answered one after the other, so that it can be watched, where a library answers them all at once.
 
-    Metrics: `entropy` (of the shown head's last weights, nats, 0 … log T) and `largest_weight` (0 … 1).
+    Metrics: `row_entropy` (of the shown head's last weights, nats, 0 … log T) and `largest_weight` (0 … 1).
     """
 
     id = "transformer/multi_head"
@@ -60,7 +60,7 @@ class MultiHead(Experiment[MultiHeadConfig]):
 
     def __init__(self, config: MultiHeadConfig, seed: int) -> None:
         super().__init__(config, seed)
-        self.words = tuple(config.sentence.split())
+        self.words = tuple(config.words.split())
         if not 0 < len(self.words) <= WORDS:
             raise Plain("words_count", count=len(self.words), most=WORDS)
         count, width, inner = len(self.words), config.d_model, config.heads * config.d_k
@@ -151,7 +151,7 @@ class MultiHead(Experiment[MultiHeadConfig]):
         }
         last = self.weights[head, self.asking]
         entropy = float(-(last * last.clamp_min(1e-30).log()).sum())
-        return Frame({"entropy": max(0.0, entropy), "largest_weight": float(last.max())}, views)
+        return Frame({"row_entropy": max(0.0, entropy), "largest_weight": float(last.max())}, views)
 
     def shapes(self) -> Tokens:
         """The name and shape of every tensor, in the order in which they come about."""

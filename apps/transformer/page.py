@@ -2,7 +2,8 @@
 
 from pathlib import Path
 
-from apps.transformer import multi_head, positions, tiny_gpt
+from apps.transformer import attention, multi_head, positions, tiny_gpt
+from shared.models.decoder import Decoder
 from shared.ui.scene import Formula, Scene, Topic
 
 # -- formulas, each beside what computes it ----------------------------------------------------------------
@@ -43,6 +44,27 @@ ATTENTION = Formula(
     r"\mathrm{Attention}(Q, K, V) = \mathrm{softmax}\!\left(\frac{Q K^\top}{\sqrt{d_k}}\right) V",
     tiny_gpt.Attention.forward,
 )
+MASKED = Formula(
+    "masked",
+    r"a_{ij} = \frac{\exp(q_i \cdot k_j / \sqrt{d})}{\sum_{l \le i} \exp(q_i \cdot k_l / \sqrt{d})}, \quad j \le i",
+    Decoder.weigh,
+)
+ABLATION = Formula(
+    "ablation",
+    r"\mathrm{MHA}(x) = \sum_h \xi_h \, \mathrm{head}_h(x) \, W^O_h, \qquad \xi_h \in \{0, 1\}",
+    Decoder.finish,
+)
+ROLLOUT = Formula(
+    "rollout",
+    r"\tilde{A}^{(l)} = \tfrac{1}{2}\Big(\tfrac{1}{H}\sum_h A^{(l, h)} + I\Big) \tilde{A}^{(l - 1)}, "
+    r"\qquad \tilde{A}^{(0)} = I",
+    attention.roll_out,
+)
+HABITS = Formula(
+    "habits",
+    r"\mathcal{H}_i = -\sum_j a_{ij} \log a_{ij}, \qquad D_i = \sum_j a_{ij} \, |i - j|",
+    attention.statistics,
+)
 BLOCK = Formula(
     "block",
     r"x \leftarrow x + \mathrm{MHA}(\mathrm{LN}(x)), \qquad "
@@ -68,19 +90,32 @@ TRANSFORMER = Topic(
     icon=":material/hub:",
     scenes=(
         Scene(
+            id="attention",
+            experiment="transformer/attention",
+            layout=("heads heads", "map links", "pair pair", "outcome outcome_cut", "rollout rollout"),
+            metrics=(
+                "layers_read", "entropy", "distance", "previous", "first", "punctuation", "score", "weight", "moved",
+                "tokens", "left_out",
+            ),
+            knobs=("model", "sentence", "second", "keep"),
+            panes=({"model": "minilm"}, {"model": "smollm2"}),
+            together=("sentence", "second"),
+            code=(MASKED, HABITS, ABLATION, ROLLOUT),
+        ),
+        Scene(
             id="multi_head",
             experiment="transformer/multi_head",
             layout=("shapes shapes shapes head_maps", "x q k v", "scores weights mixed output"),
-            metrics=("entropy", "largest_weight"),
-            knobs=("sentence", "causal", "temperature", "heads", "d_k", "d_model"),
+            metrics=("row_entropy", "largest_weight"),
+            knobs=("words", "causal", "temperature", "heads", "d_k", "d_model"),
             code=(COMPARE, WEIGH, HEADS),
         ),
         Scene(
             id="positions",
             experiment="transformer/positions",
             layout=("encoding products distance", "shuffled shuffled differences"),
-            metrics=("difference_without", "difference_with", "moved"),
-            knobs=("encoding", "sentence", "dimension", "base", "length"),
+            metrics=("difference_without", "difference_with", "words_moved"),
+            knobs=("encoding", "words", "dimension", "base", "length"),
             code=(SINUSOIDAL, ROTARY, SHUFFLE),
         ),
         Scene(

@@ -20,7 +20,7 @@ LEARNED_BY = "all-minilm-l6-v2"  # the model whose learned positions are shown
 class PositionsConfig:
     """The settings."""
 
-    sentence: str = knob("the dog bit the man", length=400)
+    words: str = knob("the dog bit the man", length=400)
     encoding: str = knob("sinusoidal", choices=ENCODINGS)
     dimension: int = knob(64, low=2, high=384)  # numbers a position; made even
     base: float = knob(10_000.0, low=2.0, high=1_000_000.0, scale="log")  # how much slower the slowest wave is
@@ -71,14 +71,14 @@ class Positions(Experiment[PositionsConfig]):
     precision, so that "the same" can be told from "nearly".
 
     Metrics: `difference_without`, `difference_with` (largest change of any number in any word's answer, ≥ 0),
-    `moved` (words that stand elsewhere than before).
+    `words_moved` (words that stand elsewhere than before).
     """
 
     id = "transformer/positions"
 
     def __init__(self, config: PositionsConfig, seed: int) -> None:
         super().__init__(config, seed)
-        self.words = tuple(config.sentence.split())
+        self.words = tuple(config.words.split())
         if not 0 < len(self.words) <= WORDS:
             raise Plain("words_count", count=len(self.words), most=WORDS)
         self.dimension = config.dimension - config.dimension % 2
@@ -144,7 +144,7 @@ class Positions(Experiment[PositionsConfig]):
         metrics = {
             "difference_without": self.difference_without,
             "difference_with": self.difference_with,
-            "moved": float((self.order != torch.arange(len(self.words))).sum()),
+            "words_moved": float((self.order != torch.arange(len(self.words))).sum()),
         }
         return Frame(metrics, views)
 

@@ -63,7 +63,12 @@ class Plane(View):
 
 @dataclass(frozen=True)
 class Heatmap(View):
-    """A matrix as colour. values: float32 (H, W), row 0 on top; low, high: ends of the colour scale."""
+    """A matrix as colour. values: float32 (H, W), row 0 on top; low, high: ends of the colour scale.
+
+    rows, columns: H and W names, shown as they are, or none.
+    selectable:    a click sends the event {"kind": "select", "view": name, "row": r, "column": c}.
+    selected:      (row, column) of the cell drawn with a border, or none.
+    """
 
     kind: ClassVar[str] = "heatmap"
     values: np.ndarray
@@ -71,6 +76,8 @@ class Heatmap(View):
     high: float = 1.0
     rows: tuple[str, ...] = ()
     columns: tuple[str, ...] = ()
+    selectable: bool = False
+    selected: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -87,6 +94,26 @@ class Tokens(View):
     values: np.ndarray
     low: float = 0.0
     high: float = 1.0
+
+
+@dataclass(frozen=True)
+class Links(View):
+    """A text in two columns, who asks on the left and who is asked on the right, and lines between them.
+
+    tokens:   the pieces, from top to bottom, shown as they are.
+    ends:     int32 (E, 2): the token that asks and the one that is asked, as places in `tokens`.
+    weights:  float32 (E,), 0 … 1: how strong each line is drawn.
+    first:    the place in the whole text of the first of `tokens`.
+    selected: (asks, is asked), places in `tokens`, or none. A click on a token sends the event
+              {"kind": "select", "view": name, "side": "asks" or "asked", "index": place in the whole text}.
+    """
+
+    kind: ClassVar[str] = "links"
+    tokens: tuple[str, ...]
+    ends: np.ndarray
+    weights: np.ndarray
+    first: int = 0
+    selected: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -226,6 +226,7 @@ def _knob_widgets(scene: Scene, pane: int, its: Text) -> list[dict[str, Any]]:
                 "label": its(f"knobs.{name}.label"),
                 "help": its(f"knobs.{name}.help"),
                 "choice_labels": words_of.get("choices", {}),
+                "together": name in scene.together,
             }
         )
     return widgets

@@ -29,6 +29,7 @@ class Scene:
     knobs:      those shown, in this order.
     preset:     knob values that differ from the experiment's defaults.
     panes:      one stage for each, and how its knobs differ; one stage, as it is, by default.
+    together:   knobs that move in every pane when they move in one.
     remedies:   id → live knobs that one press moves on the running run.
     code:       formulas of this scene.
     """
@@ -40,6 +41,7 @@ class Scene:
     knobs: tuple[str, ...] = ()
     preset: Mapping[str, Any] = field(default_factory=dict)
     panes: tuple[Mapping[str, Any], ...] = ({},)
+    together: tuple[str, ...] = ()
     remedies: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     code: tuple[Formula, ...] = ()
 

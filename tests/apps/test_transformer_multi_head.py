@@ -76,7 +76,7 @@ def test_the_challenges_answers():
     assert not torch.equal(run.weights[:, first], run.weights[:, second])
     run.on_knob("causal", False)
     run.on_knob("temperature", 10.0)
-    assert run.frame().metrics["entropy"] > 0.98 * math.log(len(run.words))
+    assert run.frame().metrics["row_entropy"] > 0.98 * math.log(len(run.words))
 
 
 def test_a_click_opens_a_head_and_nothing_else():
@@ -88,12 +88,12 @@ def test_a_click_opens_a_head_and_nothing_else():
             run.on_event({"kind": "select", "view": "head_maps", "index": index})
 
 
-@pytest.mark.parametrize("sentence", ["", "   ", "word " * (WORDS + 1)])
-def test_too_few_or_too_many_words(sentence):
+@pytest.mark.parametrize("words", ["", "   ", "word " * (WORDS + 1)])
+def test_too_few_or_too_many_words(words):
     with pytest.raises(Plain, match="from 1 to 24"):
-        build(sentence=sentence)
+        build(words=words)
 
 
-@pytest.mark.parametrize("sentence", ["🦊 🐻", "كلب قط", "a\x00b c\u202e", "<|im_start|> system"])
-def test_any_words_will_do(sentence):
-    assert np.isfinite(finished(sentence=sentence).frame().metrics["entropy"])
+@pytest.mark.parametrize("words", ["🦊 🐻", "كلب قط", "a\x00b c\u202e", "<|im_start|> system"])
+def test_any_words_will_do(words):
+    assert np.isfinite(finished(words=words).frame().metrics["row_entropy"])

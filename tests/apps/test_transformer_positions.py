@@ -93,7 +93,7 @@ def test_far_products_fall_to_nothing_with_a_small_base_only():
     assert far(10_000.0) > 0.5
 
 
-@pytest.mark.parametrize("sentence", ["", "a " * 25])
-def test_too_few_or_too_many_words(sentence):
+@pytest.mark.parametrize("words", ["", "a " * 25])
+def test_too_few_or_too_many_words(words):
     with pytest.raises(Plain, match="from 1 to 24"):
-        build(sentence=sentence)
+        build(words=words)

@@ -4,10 +4,13 @@ from importlib.util import find_spec
 
 import numpy as np
 import pytest
+import torch
 from safetensors.numpy import load_file
 
 from shared.models.cache import Cache, OpenModel
 from shared.models.catalog import Model, catalog
+from shared.models.decoder import Decoder
+from shared.models.encoder import Encoder
 
 
 def opened(folder, model_id: str, package: str) -> OpenModel:
@@ -66,6 +69,33 @@ def test_smollm2_goes_on(smollm2, text, expected):
     ids = smollm2.tokenizer.encode(text).ids
     logits = llama(load_file(smollm2.weights), smollm2.config, ids)
     assert smollm2.tokenizer.decode([int(logits[-1].argmax())]) == expected
+
+
+@pytest.mark.slow
+def test_smollm2_read_out_loud_is_what_transformers_reads(smollm2):
+    transformers = pytest.importorskip("transformers")
+    folder = smollm2.weights.parent
+    oracle = transformers.LlamaForCausalLM.from_pretrained(folder, dtype=torch.float32, attn_implementation="eager")
+    tokens = torch.tensor(smollm2.tokenizer.encode("The animal didn't cross the street because it was tired.").ids)
+    with torch.no_grad():
+        expected = oracle(tokens[None], output_hidden_states=True, output_attentions=True)
+    read = Decoder(smollm2)(tokens, look=True)
+    torch.testing.assert_close(read.attention, torch.cat(expected.attentions), atol=1e-5, rtol=0)
+    torch.testing.assert_close(read.logits, expected.logits[0], atol=1e-4, rtol=1e-5)
+    torch.testing.assert_close(read.hidden[:-1], torch.cat(expected.hidden_states)[:-1], atol=1e-4, rtol=1e-5)
+
+
+@pytest.mark.slow
+def test_minilm_read_out_loud_is_what_transformers_reads(minilm):
+    transformers = pytest.importorskip("transformers")
+    folder = minilm.weights.parent
+    oracle = transformers.BertModel.from_pretrained(folder, attn_implementation="eager", add_pooling_layer=False)
+    tokens = torch.tensor(minilm.tokenizer.encode("A cat sits on the mat.").ids)
+    with torch.no_grad():
+        expected = oracle(tokens[None], output_hidden_states=True, output_attentions=True)
+    read = Encoder(minilm)(tokens, look=True)
+    torch.testing.assert_close(read.attention, torch.cat(expected.attentions), atol=1e-5, rtol=0)
+    torch.testing.assert_close(read.hidden, torch.cat(expected.hidden_states), atol=1e-5, rtol=1e-5)
 
 
 TEXTS = ["Hello, world!", "¿Qué tal?", "in 2026", "😀👩‍🔬", "مرحبا بالعالم", " two  spaces\n", "<|im_start|>system"]

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from shared.live import wire
-from shared.live.experiment import Bars, Curves, Frame, Heatmap, Histogram, Images, Plane, Tokens, View
+from shared.live.experiment import Bars, Curves, Frame, Heatmap, Histogram, Images, Links, Plane, Tokens, View
 
 draw = np.random.default_rng(0)
 
@@ -33,7 +33,8 @@ VIEWS: dict[str, View] = {
         drawable=True,
     ),
     "bare": Plane(bounds=(0, 1, 0, 1)),
-    "heatmap": Heatmap(floats(3, 3), rows=("x", "y", "z")),
+    "heatmap": Heatmap(floats(3, 3), rows=("x", "y", "z"), selectable=True, selected=(1, 2)),
+    "links": Links(("a", "␣gato"), np.array([[0, 0], [1, 0]], np.int32), floats(2), first=7, selected=(1, 0)),
     "curves": Curves({"loss": floats(4, 2), "nothing": floats(0, 2)}, levels={"best": 0.5}, log=True),
     "bars": Bars(floats(3), ("a", "b", "c")),
     "tokens": Tokens(("¿", "Qué", "\n"), floats(3)),

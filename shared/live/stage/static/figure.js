@@ -5,12 +5,13 @@ import * as curves from "./curves.js";
 import * as heatmap from "./heatmap.js";
 import * as histogram from "./histogram.js";
 import * as images from "./images.js";
+import * as links from "./links.js";
 import * as plane from "./plane.js";
 import * as tokens from "./tokens.js";
 import { forget } from "./charts.js";
 import { h, mark, write } from "./dom.js";
 
-const KINDS = { bars, curves, heatmap, histogram, images, plane, tokens };
+const KINDS = { bars, curves, heatmap, histogram, images, links, plane, tokens };
 
 export class Figure {
   /** A view's place on the stage. `context` is what its draw function is given; see Stage.contextOf. */

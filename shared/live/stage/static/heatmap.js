@@ -1,25 +1,35 @@
-// Draws a matrix as colour, its rows and columns named where there is room.
+// Draws a matrix as colour, its rows and columns named where there is room; a large one can be zoomed and moved.
 
 import { colours } from "./palette.js";
 import { legend } from "./legend.js";
 import { surfaceOf } from "./surface.js";
 
+const LARGE = 100; // rows or columns from which the wheel zooms; over a small one it scrolls the page
+const DEEPEST = 40; // CSS pixels a cell can be zoomed to
 const states = new WeakMap();
 
 /** Draw `view` (see Heatmap in shared/live/views.py) into the element. */
 export function draw(element, view, context) {
   const surface = surfaceOf(element);
   let state = states.get(element);
-  if (!state) states.set(element, (state = { cells: document.createElement("canvas") }));
+  if (!state) states.set(element, (state = { cells: document.createElement("canvas"), zoom: 1, x: 0, y: 0 }));
   const pen = surface.begin(context, () => draw(element, state.view, context));
   state.view = view;
   const [rows, columns] = view.values.shape;
   const table = colours(view.low < 0 && view.high > 0, context.theme.dark);
   fillCells(state, view, table);
-  const box = (state.box = place(pen, view, surface, context));
-  pen.imageSmoothingEnabled = false;
-  pen.drawImage(state.cells, 0, 0, columns, rows, box.left, box.top, box.cell * columns, box.cell * rows);
+  const box = (state.box = zoomed(state, place(pen, view, surface, context), rows, columns));
+  pen.save();
+  pen.beginPath();
+  pen.rect(box.left, box.top, box.wide, box.high);
+  pen.clip();
+  pen.imageSmoothingEnabled = box.cell < 1;
+  const corner = [box.left - box.x * box.cell, box.top - box.y * box.cell];
+  pen.drawImage(state.cells, 0, 0, columns, rows, ...corner, box.cell * columns, box.cell * rows);
+  if (view.selected.length) frame(pen, view.selected, box, context, surface.ratio);
+  pen.restore();
   drawNames(pen, view, box, context);
+  listen(surface, state, context);
   surface.hover(context, (x, y) => read(state, context, x, y));
   legend(context, { scale: { table, low: view.low, high: view.high } });
   surface.describe(`${context.title}. ${rows} × ${columns}`);
@@ -50,26 +60,96 @@ function place(pen, view, { width, height, ratio }, { theme }) {
   const widest = (names) => names.reduce((most, name) => Math.max(most, pen.measureText(name).width), 0);
   const left = view.rows.length ? Math.min(widest(view.rows) + 6 * ratio, width / 3) : 0;
   const top = view.columns.length ? Math.min(widest(view.columns) * 0.75 + size, height / 3) : 0;
-  const cell = Math.max(1, Math.min((width - left) / columns, (height - top) / rows));
+  const cell = Math.min((width - left) / columns, (height - top) / rows);
   return {
     cell,
     size,
     left: Math.round(left + Math.max(0, width - left - cell * columns) / 2),
     top: Math.round(top + Math.max(0, height - top - cell * rows) / 2),
+    wide: cell * columns,
+    high: cell * rows,
+    deepest: Math.max(1, (DEEPEST * ratio) / cell),
   };
 }
 
-/** Every name, or every second, third, … where they would touch. */
-function drawNames(pen, view, { cell, size, left, top }, { theme }) {
+/** The same place with larger cells, (x, y) the one in its corner; never beyond the matrix. */
+function zoomed(state, box, rows, columns) {
+  if (Math.max(rows, columns) < LARGE) state.zoom = 1;
+  state.zoom = Math.min(box.deepest, Math.max(1, state.zoom));
+  const kept = (at, count) => Math.min(count - count / state.zoom, Math.max(0, at));
+  [state.x, state.y] = [kept(state.x, columns), kept(state.y, rows)];
+  return { ...box, cell: box.cell * state.zoom, x: state.x, y: state.y };
+}
+
+/** The wheel zooms about the pointer, dragging moves, a double click shows all again; a click chooses a cell. */
+function listen(surface, state, context) {
+  const { canvas } = surface;
+  canvas.classList.toggle("selectable", state.view.selectable);
+  if (state.listening) return;
+  state.listening = true;
+  const large = () => Math.max(...state.view.values.shape) >= LARGE;
+  const again = () => surface.repaint();
+  canvas.addEventListener(
+    "wheel",
+    (event) => {
+      if (!large()) return;
+      event.preventDefault();
+      const [column, row] = cellAt(state.box, ...surface.place(event));
+      const before = state.zoom;
+      state.zoom = Math.min(state.box.deepest, Math.max(1, before * Math.exp(-event.deltaY / 300)));
+      state.x = column - ((column - state.x) * before) / state.zoom;
+      state.y = row - ((row - state.y) * before) / state.zoom;
+      again();
+    },
+    { passive: false },
+  );
+  canvas.addEventListener("pointerdown", (event) => {
+    state.drag = { from: surface.place(event), x: state.x, y: state.y, far: false };
+  });
+  canvas.addEventListener("pointermove", (event) => {
+    if (!state.drag || !event.buttons) return;
+    const [x, y] = surface.place(event).map((at, i) => at - state.drag.from[i]);
+    state.drag.far ||= Math.hypot(x, y) > 4 * surface.ratio;
+    if (!large() || state.zoom === 1) return;
+    [state.x, state.y] = [state.drag.x - x / state.box.cell, state.drag.y - y / state.box.cell];
+    again();
+  });
+  canvas.addEventListener("dblclick", () => {
+    state.zoom = 1;
+    again();
+  });
+  canvas.addEventListener("click", (event) => {
+    const [column, row] = cellAt(state.box, ...surface.place(event)).map(Math.floor);
+    const [rows, columns] = state.view.values.shape;
+    const inside = row >= 0 && column >= 0 && row < rows && column < columns;
+    if (state.view.selectable && inside && !state.drag?.far) context.event({ kind: "select", view: context.view, row, column });
+  });
+}
+
+/** The [column, row] under a device pixel, with fractions. */
+const cellAt = (box, x, y) => [(x - box.left) / box.cell + box.x, (y - box.top) / box.cell + box.y];
+
+/** A border around the chosen cell. */
+function frame(pen, [row, column], box, { theme }, ratio) {
+  const [x, y] = [box.left + (column - box.x) * box.cell, box.top + (row - box.y) * box.cell];
+  pen.lineWidth = Math.max(2, Math.round(2 * ratio));
+  pen.strokeStyle = theme.primary;
+  pen.strokeRect(x, y, box.cell, box.cell);
+}
+
+/** Every name in sight, or every second, third, … where they would touch. */
+function drawNames(pen, view, { cell, size, left, top, wide, high, x, y }, { theme }) {
   const every = Math.max(1, Math.ceil((size * 1.1) / cell));
+  const first = (at) => Math.ceil(at / every) * every;
   pen.fillStyle = theme.text;
   pen.textBaseline = "middle";
   pen.textAlign = "right";
-  for (let r = 0; r < view.rows.length; r += every) pen.fillText(view.rows[r], left - 4, top + (r + 0.5) * cell, left - 4);
+  for (let r = first(y); r < view.rows.length && r + 0.5 < y + high / cell; r += every)
+    pen.fillText(view.rows[r], left - 4, top + (r + 0.5 - y) * cell, left - 4);
   pen.textAlign = "left";
-  for (let c = 0; c < view.columns.length; c += every) {
+  for (let c = first(x); c < view.columns.length && c + 0.5 < x + wide / cell; c += every) {
     pen.save();
-    pen.translate(left + (c + 0.5) * cell, top - 4);
+    pen.translate(left + (c + 0.5 - x) * cell, top - 4);
     pen.rotate(-Math.PI / 4);
     pen.fillText(view.columns[c], 0, 0);
     pen.restore();
@@ -78,9 +158,9 @@ function drawNames(pen, view, { cell, size, left, top }, { theme }) {
 
 function read({ view, box }, context, x, y) {
   const [rows, columns] = view.values.shape;
-  const row = Math.floor((y - box.top) / box.cell);
-  const column = Math.floor((x - box.left) / box.cell);
-  if (row < 0 || column < 0 || row >= rows || column >= columns) return null;
+  const [column, row] = cellAt(box, x, y).map(Math.floor);
+  const outside = x < box.left || y < box.top || x >= box.left + box.wide || y >= box.top + box.high;
+  if (outside || row < 0 || column < 0 || row >= rows || column >= columns) return null;
   const value = context.number(view.values.data[row * columns + column]);
   return [`${view.rows[row] ?? row} · ${view.columns[column] ?? column}`, value];
 }

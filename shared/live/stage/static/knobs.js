@@ -48,7 +48,7 @@ export class Knobs {
   turned(knob, value) {
     this.widgets.get(knob.name).touched = performance.now();
     if (knob.live) this.stage.actions.coalesce({ op: "knob", name: knob.name, value });
-    else this.stage.actions.send({ op: "configure", config: { [knob.name]: value } });
+    else this.stage.actions.send({ op: "configure", config: { [knob.name]: value } }, knob.together);
   }
 
   /** The run's own values; a knob that a hand is on keeps the hand's. */
