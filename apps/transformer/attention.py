@@ -4,7 +4,6 @@ Read it from the top: what a head's weights say of it, attention rolled out thro
 step is one layer. The models themselves stand in shared/models/decoder.py and encoder.py.
 """
 
-import dataclasses
 import math
 import unicodedata
 from collections.abc import Mapping
@@ -311,7 +310,7 @@ class Attention(Experiment[AttentionConfig]):
 
     def on_knob(self, name: str, value: Value) -> None:
         """Heads are switched off or on again."""
-        self.config = dataclasses.replace(self.config, **{name: value})
+        super().on_knob(name, value)
         self.ablate()
 
     def on_event(self, event: Mapping[str, Any]) -> None:
