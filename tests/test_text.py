@@ -123,7 +123,7 @@ def shown(experiment: str, values: tuple[tuple[str, Any], ...]) -> tuple[set[str
 def names_in(view: View) -> set[str]:
     """The identifiers in a view that the stage puts into words; numbers and single characters of a text need none."""
     found: set[str] = set()
-    for field in ("points", "series", "levels", "counts"):
+    for field in ("points", "series", "levels", "counts", "pieces", "kinds"):
         found |= set(getattr(view, field, {}))
     if view.kind in ("bars", "heatmap", "images"):
         for field in ("labels", "rows", "columns"):

@@ -27,10 +27,10 @@ from typing import Any, ClassVar, Generic, Literal, TypeVar, get_args
 import numpy as np
 
 from shared.live.messages import Plain
-from shared.live.views import Bars, Curves, Heatmap, Histogram, Images, Plane, Tokens, View
+from shared.live.views import Bars, Curves, Grid, Heatmap, Histogram, Images, Plane, Tokens, View
 
 __all__ = [
-    "Bars", "Curves", "Experiment", "Frame", "Heatmap", "Histogram", "Images", "Knob", "Plain", "Plane",
+    "Bars", "Curves", "Experiment", "Frame", "Grid", "Heatmap", "Histogram", "Images", "Knob", "Plain", "Plane",
     "SEED_HIGH", "Series", "Tokens", "View", "configure", "knob", "knobs",
 ]  # fmt: skip
 
