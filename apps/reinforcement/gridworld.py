@@ -233,7 +233,7 @@ class Gridworld(Experiment[GridworldConfig]):
         if self.optimal_return is not None:
             metrics["optimal_return"] = self.optimal_return
         if self.phase_index != 1 and self.rewards:
-            metrics["reward"] = self.reward
+            metrics["step_reward"] = self.reward
         if self.phase_index in (0, 3) and self.learned:
             metrics["discounted_next"] = self.td_target - self.reward
             metrics["target"], metrics["td_error"] = self.td_target, self.td_target - self.old_value
