@@ -301,7 +301,7 @@ def test_q_learning_finds_the_optimal_policy(name, seed):
     """Wherever its way leads: each greedy action is one that value iteration finds as good as any."""
     discount = DISCOUNTS[name]
     curious = 0.9 if name == "two_goals" else 0.5  # a step in ten at random never gets past the small goal
-    run = advance(build(seed, grid=name, algorithm="q_learning", discount=discount, epsilon=curious), 100_000)
+    run = advance(build(seed, grid=name, algorithm="q_learning", discount=discount, epsilon=curious), 40_000)
     world, values = run.world, optimal_values(run.world, discount)
     assert values is not None and run.optimal_return == values[world.start]
     true, known = look_ahead(world, values, discount), run.action_values()
@@ -328,7 +328,7 @@ def test_cliff_walk_is_that_of_the_book(seed):
                 earned.append(run.episode_return)
         online[algorithm] = np.mean(earned[200:])
         run.on_knob("learning_rate", 0.1)  # a steady policy, not that of the last fall
-        advance(run, 50_000)
+        advance(run, 20_000)
         greedily[algorithm] = run.frame().metrics["greedy_return"]
         edge[algorithm] = sum(run.visits[25:35]) / sum(run.visits)
     assert online["sarsa"] > online["q_learning"] + 5
@@ -358,9 +358,9 @@ def test_what_the_challenges_say():
     assert (run.values[inside] == 10).all()
     ways = run.frame().views["grid"].policy.reshape(-1, 4)[inside]
     assert (ways.min(axis=1) > 0).sum() == len(ways) - 3  # the three cells about the small goal avoid it
-    shy = advance(build(grid="cliff", discount=1.0, epsilon=0.0), 20_000)
+    shy = advance(build(grid="cliff", discount=1.0, epsilon=0.0), 10_000)
     assert shy.frame().metrics["greedy_return"] == -13
-    wild = advance(build(grid="cliff", discount=1.0, epsilon=1.0), 300_000)
+    wild = advance(build(grid="cliff", discount=1.0, epsilon=1.0), 100_000)
     assert wild.frame().metrics["greedy_return"] == -13
 
 
