@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from apps.reinforcement import gridworld, tabular
+from apps.reinforcement import gridworld, non_differentiable, tabular
 from shared.ui.scene import Formula, Scene, Topic
 
 # -- formulas, each beside what computes it ----------------------------------------------------------------
@@ -41,6 +41,22 @@ CHOICE = Formula(
     "choice",
     r"\pi(a \mid s) = \tfrac{\varepsilon}{4} + (1 - \varepsilon)\, \mathbf{1}\big[a = \arg\max_b Q(s, b)\big]",
     gridworld.Gridworld.choose,
+)
+FLAT = Formula(
+    "flat",
+    r"\frac{\partial}{\partial \theta}\; \mathrm{score}\big(\arg\max_y \pi_\theta(y)\big) = 0",
+    non_differentiable.TokenTask.best,
+)
+REINFORCE = Formula(
+    "reinforce",
+    r"\nabla_\theta\, \mathbb{E}_{y \sim \pi_\theta}[R(y)] = "
+    r"\mathbb{E}_{y \sim \pi_\theta}\big[(R(y) - b)\, \nabla_\theta \log \pi_\theta(y)\big]",
+    non_differentiable.reinforce_loss,
+)
+VARIANCE = Formula(
+    "variance",
+    r"\widehat{\mathrm{Var}}[\bar g] = \frac{1}{P (P - 1)} \sum_{p=1}^{P} \lVert g_p - \bar g \rVert^2",
+    non_differentiable.gradient_variance,
 )
 
 # -- scenes ------------------------------------------------------------------------------------------------
@@ -83,6 +99,14 @@ REINFORCEMENT = Topic(
             preset={"grid": "cliff", "discount": 1.0},
             panes=({"algorithm": "sarsa"}, {"algorithm": "q_learning"}),
             code=(CHOICE, SARSA, Q_LEARNING),
+        ),
+        Scene(
+            id="non_differentiable",
+            experiment="reinforcement/non_differentiable",
+            layout=("answers answers scores", "answers answers variance", "answers answers gradients"),
+            metrics=("score_through_metric", "score_surrogate", "score_reinforce", "reward", "expected_reward"),
+            knobs=("task", "learning_rate", "baseline", "spread", "batch_size"),
+            code=(FLAT, REINFORCE, VARIANCE),
         ),
     ),
 )  # fmt: skip
