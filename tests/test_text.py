@@ -20,7 +20,7 @@ ROOT = Path(__file__).resolve().parents[1]
 FOLDERS = sorted({path.parent for top in ("apps", "shared") for path in (ROOT / top).rglob("text.*.toml")})
 PROSE = ("idea", "caption", "see", "words", "why", "differences", "references")
 # Proper names and words that both languages share; anything else that reads the same was left untranslated.
-SAME = {"Vivarium", "GANs", "Adam", "Wasserstein", "Fashion-MNIST", "ReLU", "tanh", "Real"}
+SAME = {"Vivarium", "GANs", "Adam", "Wasserstein", "Fashion-MNIST", "ReLU", "tanh", "Real", "SARSA", "Q-learning"}
 # What is no language's: formulas, code, addresses, {names to fill in}, coloured marks.
 NO_WORDS = re.compile(r"\$[^$]*\$|`[^`]*`|https?://\S+|\{\w+\}|:\w+\[")
 
@@ -124,7 +124,7 @@ def shown(experiment: str, values: tuple[tuple[str, Any], ...]) -> tuple[set[str
 def names_in(view: View) -> set[str]:
     """The identifiers in a view that the stage puts into words; numbers, and a text's own “words”, need none."""
     found: set[str] = set()
-    for field in ("points", "series", "levels", "counts"):
+    for field in ("points", "series", "levels", "counts", "pieces", "kinds"):
         found |= set(getattr(view, field, {}))
     if view.kind in ("bars", "images"):
         found |= set(view.labels)

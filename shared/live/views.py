@@ -81,6 +81,42 @@ class Heatmap(View):
 
 
 @dataclass(frozen=True)
+class Grid(View):
+    """A world of N = H · W square cells, seen from above; a cell is named by its number, row by row from the top left.
+
+    cells:     uint8 (H, W): what stands in each, a place in `kinds`.
+    kinds:     "empty", "wall", "start", "goal", …: what may stand in a cell.
+    values:    float32 (H, W), as colour; NaN = none.
+    low, high: ends of the colour scale.
+    actions:   float32 (H, W, 4), as four triangles: up, right, down, left.
+    policy:    float32 (H, W, 4), as arrows: how likely each way is, 0 … 1.
+    traces:    float32 (H, W), 0 … 1, as rings.
+    pieces:    name → the cell where it stands.
+    trail:     int32 (T,): cells that the first piece came through, oldest first.
+    backup:    (cell, action, next cell) of the last update, or none.
+    wind:      for each column, how many cells upwards it blows.
+    brushes:   kinds that a click may paint: {"kind": "paint", "view": name, "cell": i, "brush": kind}.
+    player:    the piece that a person moves: {"kind": "move", "view": name, "direction": "up" | "right" | …}.
+    """
+
+    kind: ClassVar[str] = "grid"
+    cells: np.ndarray
+    kinds: tuple[str, ...]
+    values: np.ndarray
+    low: float = 0.0
+    high: float = 1.0
+    actions: np.ndarray | None = None
+    policy: np.ndarray | None = None
+    traces: np.ndarray | None = None
+    pieces: dict[str, int] = dataclasses.field(default_factory=dict)
+    trail: np.ndarray | None = None
+    backup: tuple[int, ...] = ()
+    wind: tuple[int, ...] = ()
+    brushes: tuple[str, ...] = ()
+    player: str = ""
+
+
+@dataclass(frozen=True)
 class Tokens(View):
     """A text in its pieces, each on a ground as strong as its value.
 
@@ -118,12 +154,17 @@ class Links(View):
 
 @dataclass(frozen=True)
 class Curves(View):
-    """Lines over steps. series: name → float32 (T, 2) of x, y; levels: name → a horizontal line's height."""
+    """Lines over steps. series: name → float32 (T, 2) of x, y; levels: name → a horizontal line's height.
+
+    low, high: what the upright axis shows at first; equal = everything.
+    """
 
     kind: ClassVar[str] = "curves"
     series: dict[str, np.ndarray]
     levels: dict[str, float] = dataclasses.field(default_factory=dict)
     log: bool = False
+    low: float = 0.0
+    high: float = 0.0
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from shared.live import wire
-from shared.live.experiment import Bars, Curves, Frame, Heatmap, Histogram, Images, Links, Plane, Tokens, View
+from shared.live.experiment import Bars, Curves, Frame, Grid, Heatmap, Histogram, Images, Links, Plane, Tokens, View
 
 draw = np.random.default_rng(0)
 
@@ -36,6 +36,16 @@ VIEWS: dict[str, View] = {
     "heatmap": Heatmap(floats(3, 3), rows=("x", "y", "z"), selectable=True, selected=(1, 2)),
     "links": Links(("a", "␣gato"), np.array([[0, 0], [1, 0]], np.int32), floats(2), first=7, selected=(1, 0)),
     "curves": Curves({"loss": floats(4, 2), "nothing": floats(0, 2)}, levels={"best": 0.5}, log=True),
+    "grid": Grid(
+        pixels(2, 3),
+        ("empty", "wall"),
+        floats(2, 3),
+        actions=floats(2, 3, 4),
+        pieces={"agent": 4},
+        trail=np.array([0, 1, 4], np.int32),
+        backup=(1, 2, 4),
+        brushes=("empty", "wall"),
+    ),
     "bars": Bars(floats(3), ("a", "b", "c")),
     "tokens": Tokens(("¿", "Qué", "\n"), floats(3)),
     "histogram": Histogram(floats(4), {"real": floats(3)}),

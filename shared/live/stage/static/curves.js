@@ -34,5 +34,6 @@ function figure(view, style, context) {
   });
   const xaxis = { ...axis(context.theme), hoverformat: ",d" };
   const yaxis = { ...axis(context.theme), type: view.log ? "log" : "linear", nticks: 5, exponentformat: "power" };
+  if (view.high > view.low) yaxis.range = view.log ? [Math.log10(view.low), Math.log10(view.high)] : [view.low, view.high];
   return { data, layout: { xaxis, yaxis, shapes, annotations } };
 }

@@ -2,6 +2,7 @@
 
 import * as bars from "./bars.js";
 import * as curves from "./curves.js";
+import * as grid from "./grid.js";
 import * as heatmap from "./heatmap.js";
 import * as histogram from "./histogram.js";
 import * as images from "./images.js";
@@ -11,7 +12,7 @@ import * as tokens from "./tokens.js";
 import { forget } from "./charts.js";
 import { h, mark, write } from "./dom.js";
 
-const KINDS = { bars, curves, heatmap, histogram, images, links, plane, tokens };
+const KINDS = { bars, curves, grid, heatmap, histogram, images, links, plane, tokens };
 
 export class Figure {
   /** A view's place on the stage. `context` is what its draw function is given; see Stage.contextOf. */

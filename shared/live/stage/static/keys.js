@@ -48,6 +48,7 @@ function actionOf(event, stage) {
   if (letter) return letter;
   if (event.key === "Escape" && stage.data.lecture && !document.fullscreenElement) return "leave";
   const turn = stage.data.lecture && TURNS[event.key];
+  if (turn && event.key.startsWith("Arrow") && target.matches?.(".playable")) return null; // a clicker still turns
   if (turn) return target.matches?.("input, .drawable, [role=listbox]") ? null : turn;
   if (event.key !== " ") return null;
   // A button that the mouse pressed keeps the focus, but not the space bar: a lecturer's space is play or pause.
