@@ -138,7 +138,7 @@ class Positions(Experiment[PositionsConfig]):
             "encoding": Heatmap(self.table.float().numpy(), -scale, scale),
             "products": Heatmap(products.float().numpy(), -highest, highest),
             "distance": Curves({"product": by_distance(products)}),
-            "shuffled": Heatmap(changes.float().numpy(), 0.0, float(changes.max()) or 1.0, ("without", "with"), names),
+            "shuffled": Heatmap(changes.float().numpy(), 0.0, float(changes.max()) or 1.0, ("x", "x + p"), names),
             "differences": Curves(self.differences.curves()),
         }
         metrics = {
