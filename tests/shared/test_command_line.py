@@ -64,7 +64,7 @@ def test_list_names_every_experiment_and_its_knobs(capsys: pytest.CaptureFixture
         for each in knobs(registry.find(name).config_class()):
             assert f"    {each} = " in said
     assert "None" not in said
-    assert "(none, kill, hang, wait, nan, error, grow, end)  live" in said
+    assert "(none, stillborn, kill, hang, wait, nan, error, grow, end)  live" in said
 
 
 def test_without_jsonl_a_person_can_read_it(capsys: pytest.CaptureFixture[str]) -> None:
