@@ -27,11 +27,11 @@ from typing import Any, ClassVar, Generic, Literal, TypeVar, get_args
 import numpy as np
 
 from shared.live.messages import Plain
-from shared.live.views import Bars, Curves, Grid, Heatmap, Histogram, Images, Links, Plane, Tokens, View
+from shared.live.views import Bars, Curves, Grid, Heatmap, Histogram, Images, Links, Plane, Sketch, Tokens, View
 
 __all__ = [
     "Bars", "Curves", "Experiment", "Frame", "Grid", "Heatmap", "Histogram", "Images", "Knob", "Links",
-    "Plain", "Plane", "SEED_HIGH", "Series", "Tokens", "View", "configure", "knob", "knobs",
+    "Plain", "Plane", "SEED_HIGH", "Series", "Sketch", "Tokens", "View", "configure", "knob", "knobs",
 ]  # fmt: skip
 
 SEED_HIGH = 2**31 - 1  # seeds go from 0 to this

@@ -117,6 +117,31 @@ class Grid(View):
 
 
 @dataclass(frozen=True)
+class Sketch(View):
+    """A drawing in a world's own units: S filled polygons, lines and discs, each upon those before it.
+
+    bounds: (x_low, x_high, y_low, y_high) of what is drawn, with one scale for both directions.
+    points: float32 (P, 2), those of all shapes in a row.
+    ends:   int32 (S,): where in `points` each shape ends.
+    widths: float32 (S,): of a line, in the world's units; of a single point, a disc's diameter; 0 = a filled polygon.
+    kinds:  int32 (S,): what each is, a place in `names`. Each name has a colour; "ground" is grey.
+    values: float32 (S,), a number to be read where the pointer is; NaN = none.
+    names:  of the kinds.
+    keys:   directions that a person may hold: {"kind": "hold", "view": name, "direction": "left", …, "" = none}.
+    """
+
+    kind: ClassVar[str] = "sketch"
+    bounds: tuple[float, float, float, float]
+    points: np.ndarray
+    ends: np.ndarray
+    widths: np.ndarray
+    kinds: np.ndarray
+    values: np.ndarray
+    names: tuple[str, ...]
+    keys: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
 class Tokens(View):
     """A text in its pieces, each on a ground as strong as its value.
 
@@ -181,8 +206,12 @@ class Bars(View):
 
 @dataclass(frozen=True)
 class Histogram(View):
-    """How often values fall in each bin. edges: float32 (B + 1,); counts: name → float32 (B,)."""
+    """How often values fall in each bin. edges: float32 (B + 1,); counts: name → float32 (B,).
+
+    marks: name → a value on the axis, drawn as an upright line.
+    """
 
     kind: ClassVar[str] = "histogram"
     edges: np.ndarray
     counts: dict[str, np.ndarray]
+    marks: dict[str, float] = dataclasses.field(default_factory=dict)

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from shared.live import wire
-from shared.live.experiment import Bars, Curves, Frame, Grid, Heatmap, Histogram, Images, Links, Plane, Tokens, View
+from shared.live.experiment import Bars, Curves, Frame, Grid, Heatmap, Histogram, Images, Links, Plane, Sketch, Tokens, View
 
 draw = np.random.default_rng(0)
 
@@ -48,7 +48,17 @@ VIEWS: dict[str, View] = {
     ),
     "bars": Bars(floats(3), ("a", "b", "c")),
     "tokens": Tokens(("¿", "Qué", "\n"), floats(3)),
-    "histogram": Histogram(floats(4), {"real": floats(3)}),
+    "sketch": Sketch(
+        (-1, 1, -2, 2),
+        floats(5, 2),
+        np.array([4, 5], np.int32),
+        np.array([0, 0.5], np.float32),
+        np.array([0, 1], np.int32),
+        floats(2),
+        ("cart", "pole"),
+        keys=("left", "right"),
+    ),
+    "histogram": Histogram(floats(4), {"real": floats(3)}, marks={"low": 0.5}),
 }
 
 

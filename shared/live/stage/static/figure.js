@@ -8,11 +8,12 @@ import * as histogram from "./histogram.js";
 import * as images from "./images.js";
 import * as links from "./links.js";
 import * as plane from "./plane.js";
+import * as sketch from "./sketch.js";
 import * as tokens from "./tokens.js";
 import { forget } from "./charts.js";
 import { h, mark, write } from "./dom.js";
 
-const KINDS = { bars, curves, grid, heatmap, histogram, images, links, plane, tokens };
+const KINDS = { bars, curves, grid, heatmap, histogram, images, links, plane, sketch, tokens };
 
 export class Figure {
   /** A view's place on the stage. `context` is what its draw function is given; see Stage.contextOf. */
@@ -44,8 +45,12 @@ export class Figure {
     if (view.kind !== this.kind) {
       this.kind = view.kind;
       mark(this.element, "data-kind", view.kind);
+      // A fresh element: what the other kind has drawn, and what it keeps for its element, goes with the old one.
       forget(this.body);
-      this.body.replaceChildren();
+      const body = h("div", { class: "picture" });
+      this.body.replaceWith(body);
+      this.body = body;
+      this.context.tools.replaceChildren();
     }
     this.last = view;
     kind.draw(this.body, view, this.context);

@@ -20,6 +20,7 @@ export function draw(element, view, context) {
   const map = (state.map = mapping(view.edges.data, most, surface, context));
   drawAxes(pen, map, most, context);
   for (const name of names) drawCounts(pen, map, view.counts[name].data, style[name], surface.ratio);
+  for (const [name, value] of Object.entries(view.marks)) drawMark(pen, map, context.name(name), value, surface.ratio, context.theme);
   surface.hover(context, (x, y) => read(state, context, x, y));
   legend(context, { styles: style, names });
   surface.describe(`${context.title}. ${names.map(context.name).join(", ")}`);
@@ -80,6 +81,24 @@ function drawCounts(pen, map, counts, { colour, dash }, ratio) {
   pen.setLineDash({ dash: [6 * ratio, 4 * ratio], dot: [2 * ratio, 3 * ratio] }[dash] ?? []);
   pen.stroke();
   pen.setLineDash([]);
+}
+
+/** An upright line at a value, with its name at the top, on the side where there is more room. */
+function drawMark(pen, map, name, value, ratio, theme) {
+  const x = Math.round(map.x(value)) + 0.5;
+  if (x < map.left || x > map.right) return;
+  pen.strokeStyle = pen.fillStyle = theme.text;
+  pen.lineWidth = ratio;
+  pen.setLineDash([4 * ratio, 3 * ratio]);
+  pen.beginPath();
+  pen.moveTo(x, map.top);
+  pen.lineTo(x, map.base);
+  pen.stroke();
+  pen.setLineDash([]);
+  const leftHalf = x < (map.left + map.right) / 2;
+  pen.textAlign = leftHalf ? "right" : "left";
+  pen.textBaseline = "top";
+  pen.fillText(name, x + (leftHalf ? -4 : 4) * ratio, map.top);
 }
 
 function read({ view, map }, context, x, y) {

@@ -1,0 +1,162 @@
+"""DDPG: for actions that are amounts; a critic says what an action is worth, an actor climbs the critic's slope."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from apps.reinforcement.agent import Agent, finite, states
+from apps.reinforcement.environments import Step, World
+from apps.reinforcement.networks import Quick, adam, mlp
+from apps.reinforcement.replay import Replay
+from shared.live.experiment import Curves, View
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What suits an environment; all in steps of the environment."""
+
+    learning_rate: float = 1e-3  # of actor and critic
+    discount: float = 0.98  # γ
+    warm_up: int = 1000  # steps by lot before the first update
+    follow: float = 0.005  # τ: the share of the way that a target network goes at each update
+    noise: float = 0.1  # standard deviation of what is tried, in actions that go from -1 to 1
+    actor_every: int = 2  # of the delayed actor's updates
+    smoothing: float = 0.2  # standard deviation of the noise in a smoothed target, ...
+    smoothing_most: float = 0.5  # ... which never goes beyond this
+    width: int = 128
+
+
+SETTINGS = {"Pendulum-v1": Settings(), "MountainCarContinuous-v0": Settings(discount=0.99, noise=0.5)}
+
+
+def td_target(rewards: Tensor, terminated: Tensor, discount: float, following: list[Tensor]) -> Tensor:
+    """r + γ min Q'(s', a'), r alone where the episode terminated; one Q' is DDPG's, the lesser of two TD3's.
+
+    All (B,). Lillicrap et al. 2016, algorithm 1; Fujimoto et al. 2018, eq. 10.
+    """
+    least = torch.stack(following).min(dim=0).values
+    return rewards + discount * (1 - terminated) * least
+
+
+@torch.no_grad()
+def follow(targets: nn.Module, networks: nn.Module, share: float) -> None:
+    """θ' ← τ θ + (1 - τ) θ', for each weight. Lillicrap et al. 2016, algorithm 1."""
+    for target, weight in zip(targets.parameters(), networks.parameters(), strict=True):
+        target.lerp_(weight, share)
+
+
+class DDPG(Agent):
+    """Deep deterministic policy gradient. Lillicrap et al. 2016, algorithm 1; with all three switches it is TD3,
+    Fujimoto, van Hoof & Meger 2018, algorithm 1.
+
+    Differences from the papers: Gaussian noise in place of an Ornstein-Uhlenbeck process; no batch normalisation;
+    the first steps are taken by lot; small networks, one learning rate for both.
+    """
+
+    kept = ("actor", "critics", "actor_target", "critic_targets", "replay", "steps", "sampled")
+
+    def __init__(
+        self, world: World, twin: bool, delayed: bool, smoothed: bool, replay_size: int, batch_size: int
+    ) -> None:
+        self.settings = SETTINGS[world.id]
+        super().__init__(world, self.settings.learning_rate)
+        self.delayed, self.smoothed, self.batch_size = delayed, smoothed, batch_size
+        size, width, several = len(world.scale), self.settings.width, 2 if twin else 1
+        self.actor, self.actor_target = (mlp(size, 1, width, nn.ReLU, last_gain=0.01) for _ in range(2))
+        self.critics, self.critic_targets = (
+            nn.ModuleList(mlp(size + 1, 1, width, nn.ReLU) for _ in range(several)) for _ in range(2)
+        )
+        self.actor_target.load_state_dict(self.actor.state_dict())
+        self.critic_targets.load_state_dict(self.critics.state_dict())
+        self.acting, self.quick_critics = Quick(self.actor), [Quick(critic) for critic in self.critics]
+        self.optimizers = {
+            "actor": adam(self.actor.parameters(), self.base_rate),
+            "critics": adam(self.critics.parameters(), self.base_rate),
+        }
+        self.replay = Replay(world, replay_size)
+        self.steps = 0
+        self.sampled = np.zeros(0, np.int64)
+
+    def act(self, observations: np.ndarray) -> np.ndarray:
+        if self.steps < self.settings.warm_up:
+            return np.random.uniform(-1, 1, (1, 1)).astype(np.float32)
+        return np.clip(self.choose(self.acting(observations), 1.0), -1, 1)
+
+    def learn(self, step: Step) -> None:
+        self.replay.add(step)
+        self.steps += 1
+        if self.steps >= self.settings.warm_up:
+            self.update()
+
+    def update(self) -> None:
+        """One batch from the memory: the critics learn from it, and, unless it is to wait, the actor from them."""
+        s, batch = self.settings, self.replay.sample(self.batch_size)
+        target = self.target(batch.rewards, batch.following, batch.terminated)
+        pairs = torch.cat([batch.observations, batch.actions], dim=1)
+        guesses = [critic(pairs).squeeze(1) for critic in self.critics]
+        loss = torch.stack([F.mse_loss(guess, target) for guess in guesses]).sum()
+        self.optimizers["critics"].zero_grad()
+        loss.backward()
+        self.optimizers["critics"].step()
+        self.updates += 1
+        if not self.delayed or self.updates % s.actor_every == 0:
+            self.improve_actor(batch.observations)
+            follow(self.actor_target, self.actor, s.follow)
+            follow(self.critic_targets, self.critics, s.follow)
+        self.replay.learned(batch.places, (target - guesses[0]).detach().numpy())
+        self.sampled = batch.places
+        self.metrics["loss"] = finite(loss.item(), self.updates)
+
+    @torch.no_grad()
+    def target(self, rewards: Tensor, following: Tensor, terminated: Tensor) -> Tensor:
+        """What Q(s, a) should have been. Smoothed: as if a' might have been a little different. Fujimoto, eq. 14."""
+        s, action = self.settings, torch.tanh(self.actor_target(following))
+        if self.smoothed:
+            noise = (s.smoothing * torch.randn_like(action)).clamp(-s.smoothing_most, s.smoothing_most)
+            action = (action + noise).clamp(-1, 1)
+        pairs = torch.cat([following, action], dim=1)
+        return td_target(rewards, terminated, s.discount, [critic(pairs).squeeze(1) for critic in self.critic_targets])
+
+    def improve_actor(self, observations: Tensor) -> None:
+        """Up the slope of the first critic: ∇_a Q(s, a) ∇_θ μ(s) at a = μ(s). Silver et al. 2014, eq. 9."""
+        actions = torch.tanh(self.actor(observations))
+        for weight in self.critics[0].parameters():
+            weight.requires_grad_(False)  # the slope goes through the critic and leaves it as it is
+        loss = -self.critics[0](torch.cat([observations, actions], dim=1)).mean()
+        self.optimizers["actor"].zero_grad()
+        loss.backward()
+        self.optimizers["actor"].step()
+        for weight in self.critics[0].parameters():
+            weight.requires_grad_(True)
+
+    # -- what there is to see ------------------------------------------------------------------------------
+
+    def choose(self, out: np.ndarray, temperature: float) -> np.ndarray:
+        """tanh of the actor's output, and noise if there is to be any."""
+        noise = temperature * self.settings.noise * np.random.standard_normal(out.shape) if temperature > 0 else 0.0
+        return (np.tanh(out) + noise).astype(np.float32)
+
+    def shown(self, out: np.ndarray) -> np.ndarray:
+        return np.array([np.tanh(out[0]), self.settings.noise], np.float32)
+
+    def judged(self, observation: np.ndarray, actions: np.ndarray) -> np.ndarray:
+        """The first critic's Q(s, a) for one state and several actions (N,)."""
+        pairs = np.column_stack([np.repeat(observation[None], len(actions), 0), actions]).astype(np.float32)
+        return self.quick_critics[0](pairs)[:, 0] / self.world.reward_scale
+
+    def value(self, observation: np.ndarray) -> float:
+        return float(self.judged(observation, np.tanh(self.acting(observation[None]))[0])[0])
+
+    def views(self, observation: np.ndarray) -> dict[str, View]:
+        actions = np.linspace(-1, 1, 41)
+        worth, chosen = self.judged(observation, actions), float(np.tanh(self.acting(observation[None]))[0, 0])
+        upright = np.array([[chosen, worth.min()], [chosen, worth.max()]], np.float32)
+        slope = np.column_stack([actions, worth]).astype(np.float32)
+        apart = self.replay.observations[: len(self.replay)][:: max(1, len(self.replay) // 400)]
+        return {
+            "inside": Curves({"critic": slope, "actor": upright}),
+            "states": states(self.world, stored=apart, sampled=self.replay.observations[self.sampled]),
+        }
