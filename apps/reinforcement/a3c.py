@@ -141,7 +141,8 @@ class A3C(ActorCritic):
         self.updates += 1
         for place in places:
             self.copy(place)
-        self.metrics |= {"loss": finite(loss.item(), self.updates), "copy_age": np.mean([e[3] for e in self.landings])}
+        self.metrics["loss"] = finite(loss.item(), self.updates)
+        self.metrics["copy_age"] = float(np.mean([entry[3] for entry in self.landings]))
 
     def loss(self, places: list[int]) -> Tensor:
         """Of the rollouts of these learners, for the first one's copy; together they all have the same one."""

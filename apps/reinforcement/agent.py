@@ -77,7 +77,8 @@ class Agent:
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         for name, value in state.items():
-            holder: Any = self.optimizers.get(name.removeprefix("optimizer ")) or getattr(self, name)
+            optimizer = name.removeprefix("optimizer ")
+            holder: Any = getattr(self, name) if optimizer == name else self.optimizers[optimizer]
             if hasattr(holder, "load_state_dict"):
                 holder.load_state_dict(value)
             else:

@@ -95,7 +95,8 @@ def mountain_car(drawing: Drawing, env: Any, action: Any) -> tuple[float, float,
     """A car in a valley, too weak to climb straight to the flag. The hill is sin 3x, as the physics says."""
     x = float(env.state[0])
     across = np.linspace(env.min_position, env.max_position, 60)
-    drawing.polygon("ground", [*zip(across, hill(across), strict=True), (env.max_position, -0.1), (env.min_position, -0.1)])
+    surface = list(zip(across, hill(across), strict=True))
+    drawing.polygon("ground", [*surface, (env.max_position, -0.1), (env.min_position, -0.1)])
     goal, top = env.goal_position, float(hill(env.goal_position))
     drawing.line("goal", [(goal, top), (goal, top + 0.2)], 0.015)
     drawing.polygon("goal", [(goal, top + 0.2), (goal + 0.1, top + 0.16), (goal, top + 0.12)])

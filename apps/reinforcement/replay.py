@@ -1,4 +1,4 @@
-"""A memory of what happened: the newest experience takes the place of the oldest, and batches are drawn from all of it."""
+"""A memory of what happened: the newest step takes the place of the oldest, and batches are drawn from all of it."""
 
 from dataclasses import dataclass
 from typing import Any
