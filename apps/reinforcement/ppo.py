@@ -1,4 +1,4 @@
-"""PPO: learn from one batch of experience several times over, and never move the policy far from the one that made it."""
+"""PPO: learn from one batch several times over, and never move the policy far from the one that gathered it."""
 
 from dataclasses import dataclass
 
