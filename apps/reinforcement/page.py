@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from apps.reinforcement import gridworld, non_differentiable, tabular
+from apps.reinforcement import a3c, ddpg, dqn, gridworld, non_differentiable, ppo, reinforce, tabular
 from shared.ui.scene import Formula, Scene, Topic
 
 # -- formulas, each beside what computes it ----------------------------------------------------------------
@@ -58,12 +58,29 @@ VARIANCE = Formula(
     r"\widehat{\mathrm{Var}}[\bar g] = \frac{1}{P (P - 1)} \sum_{p=1}^{P} \lVert g_p - \bar g \rVert^2",
     non_differentiable.gradient_variance,
 )
+# fmt: off
+POLICY_GRADIENT = Formula("policy_gradient", r"\nabla_\theta J = \mathbb{E}\Big[\sum_t \big(G_t - b(s_t)\big)\,"
+    r" \nabla_\theta \log \pi_\theta(a_t \mid s_t)\Big]", reinforce.policy_loss)
+TD_TARGET = Formula("td_target", r"y = r + \gamma \max_{a'} Q_{\theta^-}(s', a')", dqn.td_target)
+ADVANTAGE = Formula("advantage", r"\hat A_t = \delta_t + \gamma \lambda \hat A_{t+1}, \quad"
+    r" \delta_t = r_t + \gamma V(s_{t+1}) - V(s_t)", ppo.advantages)
+CLIP = Formula(
+    "clip", r"L = \min\big(\rho_t \hat A_t,\; \mathrm{clip}(\rho_t, 1 - \epsilon, 1 + \epsilon)\, \hat A_t\big),"
+    r"\quad \rho_t = \pi_\theta(a_t \mid s_t) \,/\, \pi_\text{old}(a_t \mid s_t)", ppo.clipped_loss)
+N_STEP = Formula("n_step", r"R_t = r_t + \gamma R_{t+1}, \qquad R_{t+n} = V(s_{t+n})", a3c.n_step_returns)
+ACTOR = Formula("actor", r"\nabla_\theta J = \mathbb{E}\big[\nabla_a Q(s, a)\, \nabla_\theta \mu_\theta(s)\big]"
+    r"_{a = \mu_\theta(s)}", ddpg.DDPG.improve_actor)
+# fmt: on
 
 # -- scenes ------------------------------------------------------------------------------------------------
 
 BACKUP = ("old_value", "step_reward", "discounted_next", "target", "td_error", "new_value")
 EARNED = ("episodes", "greedy_return", "optimal_return")
 GRID = ("grid", "own_grid")
+LEARNED = ("episodes", "episode_return", "episode_return_mean_100")
+LIVE = ("learning_rate_factor", "clip", "shown_every", "temperature")
+SWITCHES = ("double", "duelling", "prioritised", "baseline", "synchronous", "twin_critics", "delayed_actor",
+            "smoothed_target", "batch_size", "replay_size")  # fmt: skip
 
 REINFORCEMENT = Topic(
     folder=Path(__file__).parent,
@@ -99,6 +116,27 @@ REINFORCEMENT = Topic(
             preset={"grid": "cliff", "discount": 1.0},
             panes=({"algorithm": "sarsa"}, {"algorithm": "q_learning"}),
             code=(CHOICE, SARSA, Q_LEARNING),
+        ),
+        Scene(
+            id="control", experiment="reinforcement/control",
+            layout=("play play returns", "play play actions", "value inside states"),
+            metrics=("env_steps", *LEARNED, "shown_return"), code=(POLICY_GRADIENT, CLIP, ADVANTAGE),
+            knobs=("env", "algorithm", *LIVE, *SWITCHES, "evaluate_every"),
+        ),
+        Scene(
+            id="snapshots", experiment="reinforcement/control", layout=("play past yours", "actions value returns"),
+            metrics=("shown_return", "past_return", "past_steps", "person_return", *LEARNED),
+            knobs=("snapshot", "temperature", "env", "algorithm", "shown_every"), code=(POLICY_GRADIENT,),
+        ),
+        Scene(
+            id="race", experiment="reinforcement/control", layout=("play play", "returns inside"),
+            metrics=("env_steps", *LEARNED), knobs=("algorithm", "env", *LIVE, *SWITCHES), together=("env",),
+            panes=({"algorithm": "a3c"}, {"algorithm": "dqn"}), code=(N_STEP, TD_TARGET),
+        ),
+        Scene(
+            id="amounts", experiment="reinforcement/control", preset={"env": "Pendulum", "algorithm": "ddpg"},
+            layout=("play play inside", "play play returns", "actions value states"), code=(ACTOR,),
+            metrics=("env_steps", *LEARNED, "shown_return"), knobs=("env", "algorithm", *LIVE, *SWITCHES),
         ),
         Scene(
             id="non_differentiable",
