@@ -165,13 +165,13 @@ class Control(Experiment[ControlConfig]):
 
     def on_event(self, event: Mapping[str, Any]) -> None:
         """A person holds a key, or lets go; the first one begins their episode, together with the agent's."""
-        keys, way = self.agent.world.keys, event.get("direction")
-        if event.get("kind") != "hold" or not isinstance(way, str) or (way and way not in keys):
+        keys, way = self.agent.world.keys, str(event.get("direction"))
+        if event.get("kind") != "hold" or (way and way not in keys):
             super().on_event(event)  # raises
-        elif self.held is None and way:
+        if self.held is None and way:
             self.begin_together()
         if way in keys and (way or self.held is not None):
-            self.held = float(keys[way])  # type: ignore[index]
+            self.held = float(keys[way])
 
     # -- what there is to see ------------------------------------------------------------------------------
 

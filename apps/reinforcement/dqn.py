@@ -127,7 +127,7 @@ class DQN(Agent):
 
     def values(self, out: np.ndarray) -> np.ndarray:
         """The acting network's outputs as action values, (N, A)."""
-        return duelling_values(out) if self.duelling else out  # type: ignore[arg-type, return-value]
+        return duelling_values(out) if self.duelling else out
 
     def choose(self, out: np.ndarray, temperature: float) -> np.ndarray:
         """The best action, or by lot, with the action values over the temperature as logits."""
