@@ -23,9 +23,14 @@ from websockets.exceptions import ConnectionClosed
 from websockets.sync.client import connect
 
 from tests.browser import drive
-from tests.browser.drive import browser, control, family_of, read, server, stage_of, wait_for
+from tests.browser.drive import browser, control, family_of, read, server, stage_of
 
 SHORT: list[str] = []
+
+
+def wait_for(condition: Callable[[], object], seconds: float = drive.PATIENCE) -> None:
+    """Asked often: what is waited for here is measured."""
+    drive.wait_for(condition, seconds, every=0.02)
 
 
 def report(name: str, value: float, unit: str, goal: str) -> None:
