@@ -56,7 +56,7 @@ def opening(opened: OpenModel) -> list[Tagged]:
 
 
 class Chat(Experiment[ChatConfig]):
-    """SmolLM2-Instruct answers a conversation, and goes on with the same question bare. Ouyang et al. 2022; Allal 2025.
+    """SmolLM2-Instruct answers a conversation, and goes on with the same question bare. Ouyang et al. 2022.
 
     Whoever types another message takes the next turn: all turns before it are read again with it. Difference from a
     product: nothing is hidden. Every token that the model reads is shown, and what it writes is not filtered.
@@ -80,8 +80,9 @@ class Chat(Experiment[ChatConfig]):
     def ask(self, message: str) -> None:
         """The person's turn. Raises Plain where there is nothing to read, or no room; nothing is lost then."""
         bare = read(self.model, message).ids.tolist()
-        # The last answer ended by itself, and then only the line break is missing; or it is ended here.
-        ends = ending(self.opened)[self.conversation[-1][0] == self.end :] if self.turns else []
+        ends = ending(self.opened) if self.turns else []
+        if self.turns and self.conversation[-1][0] == self.end:  # the answer ended by itself
+            ends = ends[1:]
         added = [*ends, *turn(self.opened, "user", message), *opening(self.opened)]
         if len(self.conversation) + len(added) >= CONTEXT:
             raise Plain("context_full", most=CONTEXT)
