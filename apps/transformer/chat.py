@@ -89,20 +89,15 @@ class Chat(Experiment[ChatConfig]):
         self.conversation = [*self.conversation, *added]
         self.asked, self.turns = len(self.conversation), self.turns + 1
         self.bare, self.bare_asked = [(token, "question") for token in bare], len(bare)
-        for reader, tagged in self.both():
-            reader.read([token for token, _ in tagged])
-
-    def both(self) -> list[tuple[Reader, list[Tagged]]]:
-        """Who reads what."""
-        return [(self.chat_reader, self.conversation), (self.bare_reader, self.bare)]
+        self.chat_reader.read([token for token, _ in self.conversation])
+        self.bare_reader.read([token for token, _ in self.bare])
 
     # -- one token -----------------------------------------------------------------------------------------------
 
     @property
     def answered(self) -> bool:
         """The model has ended its turn, or may write no more."""
-        written = len(self.conversation) - self.asked
-        return over(self.conversation, written, self.end)
+        return over(self.conversation, len(self.conversation) - self.asked, self.end)
 
     @property
     def done(self) -> bool:
