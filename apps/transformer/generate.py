@@ -225,6 +225,10 @@ class Generate(Experiment[GenerateConfig]):
             return F.one_hot(logits.argmax(), len(logits)).float()
         return distribution(logits, config.temperature, config.top_k, config.top_p, config.min_p)
 
+    def best(self) -> Tensor:
+        """The CANDIDATES likeliest next tokens, the likeliest first."""
+        return self.reader.logits.topk(CANDIDATES).indices
+
     def write(self, token: int) -> None:
         """Go to the branch that goes on with `token`, a new one where there is none. Raises Plain where it is full."""
         if len(self.path) >= CONTEXT:
@@ -250,7 +254,7 @@ class Generate(Experiment[GenerateConfig]):
     def frame(self) -> Frame:
         """The text and its tree, what may come next before and after the filters, what each layer says of it."""
         chances, before = self.chances(), self.reader.logits.softmax(0)
-        best = before.topk(CANDIDATES).indices
+        best = self.best()
         names = tuple(f"“{visible(spell(self.opened, token))}”" for token in best.tolist())
         text, worst = tuple(self.pieces[node] for node in self.path), math.log(len(before))
         surprises = np.array([self.surprises[node] for node in self.path], np.float32)
@@ -310,8 +314,7 @@ class Generate(Experiment[GenerateConfig]):
         """A click on a candidate writes it; on a token of the text or of the tree, goes back to it."""
         view = event.get("view")
         if event.get("kind") == "select" and view in ("model_next", "drawn_from"):
-            best = self.reader.logits.topk(CANDIDATES).indices
-            self.write(int(best[place(event, "index", CANDIDATES)]))
+            self.write(int(self.best()[place(event, "index", CANDIDATES)]))
         elif event.get("kind") == "select" and view == "text":
             self.go_to(self.path[place(event, "index", len(self.path))])
         elif event.get("kind") == "select" and view == "branches":
