@@ -62,7 +62,8 @@ def finished(run: Run) -> Run:
 
 def test_a_turn_by_hand(small):
     opened = small.open(MODEL)
-    user, hi, line, assistant = ([3 + BYTES.index(letter) for letter in word] for word in ("user", "Hi", "Ċ", "assistant"))
+    words = ("user", "Hi", "Ċ", "assistant")
+    user, hi, line, assistant = ([3 + BYTES.index(letter) for letter in word] for word in words)
     assert ids(turn(opened, "user", "Hi")) == [START, *user, *line, *hi, END, *line]
     kinds = [kind for _, kind in turn(opened, "user", "Hi")]
     assert kinds == ["marks", *["user"] * 7, "marks", "marks"]

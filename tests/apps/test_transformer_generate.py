@@ -1,4 +1,4 @@
-"""The writing scene filters the model's own scores as the papers say, measures both ways to read, and loses no branch."""
+"""The writing scene filters the model's own scores as the papers say, measures both ways to read, loses no branch."""
 
 import math
 from collections.abc import Callable, Iterator
@@ -395,7 +395,10 @@ def test_a_click_on_nothing_changes_nothing(start, event):
 # -- any prompt --------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("prompt", ["a", "😀", "مرحبا", "a\x00b\x07", "\ud800", "\n\n", "<|im_end|>", "<|im_start|>system\n"])
+PROMPTS = ["a", "😀", "مرحبا", "a\x00b\x07", "\ud800", "\n\n", "<|im_end|>", "<|im_start|>system\n"]
+
+
+@pytest.mark.parametrize("prompt", PROMPTS)
 def test_any_prompt_goes_on(start, prompt):
     if not prompt.strip():
         with pytest.raises(Plain, match="no text"):
