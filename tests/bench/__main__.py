@@ -18,14 +18,19 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from playwright.sync_api import Browser, Page
+from playwright.sync_api import Browser, BrowserContext, Page
 from websockets.exceptions import ConnectionClosed
 from websockets.sync.client import connect
 
 from tests.browser import drive
-from tests.browser.drive import browser, control, family_of, read, server, stage_of, wait_for
+from tests.browser.drive import browser, control, family_of, read, server, stage_of
 
 SHORT: list[str] = []
+
+
+def wait_for(condition: Callable[[], object], seconds: float = drive.PATIENCE) -> None:
+    """Asked often: what is waited for here is measured."""
+    drive.wait_for(condition, seconds, every=0.02)
 
 
 def report(name: str, value: float, unit: str, goal: str) -> None:
@@ -41,10 +46,10 @@ def p95(values: list[float]) -> float:
     return sorted(values)[min(len(values) - 1, int(0.95 * len(values)))]
 
 
-def open_scene(chromium: Browser, address: str, scene: str, extra: str = "") -> Page:
+def open_scene(chromium: Browser, address: str, scene: str, extra: str = "", topic: str = "gans") -> Page:
     page = chromium.new_context(viewport={"width": 1440, "height": 1000}).new_page()
     page.set_default_timeout(1000 * drive.PATIENCE)
-    page.goto(f"{address}/gans?lang=en&scene={scene}{extra}")
+    page.goto(f"{address}/{topic}?lang=en&scene={scene}{extra}")
     return page
 
 
@@ -188,8 +193,21 @@ def training_speed(chromium: Browser, address: str) -> None:
         page.context.close()
 
 
-def opening(chromium: Browser, address: str) -> None:
-    """Page open → first frame, with a browser that has been here; and from page to page."""
+def first_frames(context: BrowserContext, address: str, query: str, times: int) -> list[float]:
+    """Seconds from a page's opening to its first frame, of pages with one seed each."""
+    found = []
+    for i in range(times):
+        page = context.new_page()
+        page.set_default_timeout(1000 * drive.PATIENCE)
+        page.goto(f"{address}/{query}&seed={i}")
+        wait_for(lambda page=page: page.evaluate("window.firstFrame || 0") > 0)
+        found.append(page.evaluate("window.firstFrame") / 1000)
+        page.close()
+    return found
+
+
+def visitor(chromium: Browser) -> BrowserContext:
+    """A browser whose pages say when they drew their first frame: `window.firstFrame`, ms."""
     context = chromium.new_context(viewport={"width": 1440, "height": 1000})
     context.add_init_script(
         """(() => { const seek = root => { for (const e of root.querySelectorAll('*')) {
@@ -200,14 +218,16 @@ def opening(chromium: Browser, address: str) -> None:
              else requestAnimationFrame(look); };
            requestAnimationFrame(look); })();"""
     )
-    times = []
-    for i in range(6):
-        page = context.new_page()
-        page.goto(f"{address}/gans?lang=en&scene=points&seed={i}")
-        wait_for(lambda page=page: page.evaluate("window.firstFrame || 0") > 0)
-        times.append(page.evaluate("window.firstFrame") / 1000)
-        page.close()
+    return context
+
+
+def opening(chromium: Browser, address: str) -> None:
+    """Page open → first frame, with a browser that has been here; and from page to page."""
+    context = visitor(chromium)
+    times = first_frames(context, address, "gans?lang=en&scene=points", 6)
     report("open_to_first_frame_warm", statistics.median(times[1:]), "s", "<= 1")
+    times = first_frames(context, address, "transformers?lang=en&scene=attention", 4)
+    report("open_to_attention_warm", statistics.median(times[1:]), "s", "<= 1")
     page = context.new_page()
     page.goto(f"{address}/gans?lang=en&scene=points")
     stage_of(page)
@@ -231,6 +251,42 @@ def switch(page: Page, link, title: str) -> float:
              requestAnimationFrame(look); })""",
         [handle, title],
     )
+
+
+def writing(chromium: Browser, address: str) -> None:
+    """SmolLM2 on the stage: how soon a knob of the sampling shows, and its tokens a second against a bare loop's."""
+    page = open_scene(chromium, address, "generate", topic="transformers")
+    stage = stage_of(page)
+    control(stage, "pause").click()
+    wait_for(lambda: stage.get_attribute("data-state") == "paused")
+    report("sampling_knob_to_bars_p95", p95(latencies(page, "temperature", 40)), "ms", "<= 50")
+    ratios = []
+    for _ in range(3):
+        alone = yardstick("writing", 8)
+        control(stage, "reset").click()
+        control(stage, "play").click()
+        time.sleep(1)
+        ratios.append(rates(page, 8)[1] / alone)
+        control(stage, "pause").click()
+    report("writing_watched_over_bare_loop", statistics.median(ratios), "ratio", ">= 0.8")
+    page.context.close()
+
+
+def yardstick(name: str, seconds: float) -> float:
+    """Times a second of tests/bench/yardsticks.py."""
+    command = [sys.executable, "-m", "tests.bench.yardsticks", name, str(seconds)]
+    return float(subprocess.run(command, cwd=drive.ROOT, capture_output=True, text=True, check=True).stdout)
+
+
+def learning() -> None:
+    """The tiny GPT against GPT-2's class in a bare loop, in turns; what 90 s do to the image GAN's distance."""
+    ratios = [headless_rate("transformer/tiny_gpt", 8) / yardstick("training", 8) for _ in range(3)]
+    report("tiny_gpt_over_gpt2_bare_loop", statistics.median(ratios), "ratio", ">= 0.9")
+    command = [sys.executable, "-m", "shared.live", "run", "gans/images", "--steps", "1000000000"]
+    command += ["--every", "1000000000", "--seconds", "90", "--jsonl"]
+    lines = subprocess.run(command, cwd=drive.ROOT, capture_output=True, text=True, check=True).stdout.splitlines()
+    before, after = (json.loads(line)["metrics"]["feature_distance"] for line in (lines[0], lines[-1]))
+    report("images_distance_after_90_s_over_before", after / before, "ratio", "<= 0.5")
 
 
 def starting(chromium: Browser) -> None:
@@ -345,7 +401,14 @@ def main() -> int:
     parser.add_argument("--only", default="", help="those whose name holds this word")
     parser.add_argument("--minutes", type=float, default=10.0, help="of watching, for the memory")
     options = parser.parse_args()
-    on_a_server: list[Callable[[Browser, str], None]] = [frames, actions, training_speed, opening, worker_killed]
+    on_a_server: list[Callable[[Browser, str], None]] = [
+        frames,
+        actions,
+        training_speed,
+        opening,
+        writing,
+        worker_killed,
+    ]
     with browser() as chromium:
         wanted = [measure for measure in on_a_server if options.only in measure.__name__]
         if wanted:
@@ -358,6 +421,8 @@ def main() -> int:
             crowd(chromium)
         if options.only in "memory":
             memory(chromium, options.minutes)
+    if options.only in "learning":
+        learning()
     if options.only in "models":
         models()
     print(f"{len(SHORT)} short{': ' + ', '.join(SHORT) if SHORT else ''}")

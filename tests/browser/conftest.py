@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 import pytest
-from playwright.sync_api import Browser, BrowserContext, Page
+from playwright.sync_api import Browser, BrowserContext, Page, Request, WebError
 
 from tests.browser import drive
 
@@ -24,20 +24,36 @@ def chromium() -> Iterator[Browser]:
         yield found
 
 
-@pytest.fixture
-def context(chromium: Browser) -> Iterator[BrowserContext]:
-    """One person: cookies of their own. Nothing may load from another machine, and no page may raise an error."""
-    found = chromium.new_context(viewport={"width": 1440, "height": 1000}, locale="en-GB")
+@pytest.fixture(scope="session")
+def visits(chromium: Browser) -> Iterator[BrowserContext]:
+    """One browser's cache for all tests: without it each would load and compile Streamlit's scripts anew."""
+    found = chromium.new_context(viewport={"width": 1024, "height": 720}, locale="en-GB")
     found.set_default_timeout(1000 * drive.PATIENCE)
-    foreign: list[str] = []
-    errors: list[str] = []
-    found.on(
-        "request", lambda r: foreign.append(r.url) if "//localhost" not in r.url and "data:" not in r.url else None
-    )
-    found.on("weberror", lambda problem: errors.append(str(problem.error)))
     yield found
     found.close()
-    foreign = [url for url in foreign if not url.startswith("blob:")]
+
+
+@pytest.fixture
+def context(visits: BrowserContext) -> Iterator[BrowserContext]:
+    """One person: cookies of their own. Nothing may load from another machine, and no page may raise an error."""
+    visits.clear_cookies()
+    foreign: list[str] = []
+    errors: list[str] = []
+
+    def request(sent: Request) -> None:
+        if "//localhost" not in sent.url and not sent.url.startswith(("data:", "blob:")):
+            foreign.append(sent.url)
+
+    def problem(found: WebError) -> None:
+        errors.append(str(found.error))
+
+    visits.on("request", request)
+    visits.on("weberror", problem)
+    yield visits
+    for page in visits.pages:
+        page.close()
+    visits.remove_listener("request", request)
+    visits.remove_listener("weberror", problem)
     assert not foreign, f"loaded from elsewhere: {foreign[:3]}"
     assert not errors, errors[:3]
 

@@ -26,7 +26,7 @@ CHROMIUM_FLAGS = (
 
 def chromium_path() -> str | None:
     """The system's Chromium or Chrome; None where there is none."""
-    names = ("chromium", "chromium-browser", "google-chrome", "chrome")
+    names = ("chromium-headless-shell", "chromium", "chromium-browser", "google-chrome", "chrome")
     return next((found for found in map(shutil.which, names) if found), None)
 
 
@@ -69,13 +69,16 @@ def answers(address: str) -> bool:
         return False
 
 
-def wait_for(condition: Callable[[], object], seconds: float = PATIENCE) -> None:
-    """Block until `condition()` holds. Raises TimeoutError."""
+def wait_for(condition: Callable[[], object], seconds: float = PATIENCE, every: float = 0.25) -> None:
+    """Block until `condition()` holds, asked `every` so many seconds: each question costs the page some of its time.
+
+    Raises TimeoutError.
+    """
     deadline = time.monotonic() + seconds
     while not condition():
         if time.monotonic() > deadline:
             raise TimeoutError(f"not within {seconds:g} s")
-        time.sleep(0.05)
+        time.sleep(every)
 
 
 @contextlib.contextmanager
