@@ -55,9 +55,7 @@ HABITS = Formula(
 )
 TEMPERATURE = Formula("temperature", r"p_i = \frac{e^{z_i/\tau}}{\sum_j e^{z_j/\tau}}", generate.distribution)
 TOP_K = Formula("top_k", r"V^{(k)} = \{i : \#\{j : z_j > z_i\} < k\}", generate.keep_top_k)
-TOP_P = Formula(
-    "top_p", r"V^{(p)} = \arg\min_{V'} \Big\{|V'| : \sum_{i \in V'} p_i \ge p\Big\}", generate.keep_top_p
-)
+TOP_P = Formula("top_p", r"V^{(p)} = \arg\min_{V'} \Big\{|V'| : \sum_{i \in V'} p_i \ge p\Big\}", generate.keep_top_p)
 MIN_P = Formula("min_p", r"V^{(m)} = \{i : p_i \ge m \cdot \max_j p_j\}", generate.keep_min_p)
 LENS = Formula("lens", r"p^{(l)} = \mathrm{softmax}\big(W_E\, \mathrm{norm}(x^{(l)})\big)", generate.layers_say)
 CACHE = Formula("cache", r"K_t = [K_{t-1};\, k_t], \qquad V_t = [V_{t-1};\, v_t]", generate.Reader.read)

@@ -316,9 +316,7 @@ def test_branches_are_kept_and_found_again(start):
     # Back to the end of the first: the same text and, but for rounding, the same scores.
     press(run, "branches", max(i for i, node in enumerate(nodes) if node == len(first) - 1))
     assert branch(run) == first
-    np.testing.assert_allclose(
-        run.frame().views["model_next"].values, seen.views["model_next"].values, atol=1e-5
-    )
+    np.testing.assert_allclose(run.frame().views["model_next"].values, seen.views["model_next"].values, atol=1e-5)
     # What the model would write anyhow is the branch that is there, and not a second one like it.
     press(run, "text", 3)
     advanced(run, 1)
