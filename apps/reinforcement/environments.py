@@ -98,7 +98,7 @@ class Environments:
     def __init__(self, name: str, count: int, first_seed: int | None = None) -> None:
         self.world = WORLDS[name]
         self.copies = [make(name) for _ in range(count)]
-        self.limit = int(self.copies[0].spec.max_episode_steps)
+        self.limit = int(gymnasium.spec(self.world.id).max_episode_steps or 0)
         self.scale = np.array(self.world.scale, np.float32)
         # Continuous actions all have one bound, the same on both sides, in these environments.
         self.bound = None if self.world.discrete else float(self.copies[0].action_space.high[0])

@@ -37,7 +37,7 @@ class AttentionConfig:
     model: str = knob("minilm", choices=tuple(MODELS))
     sentence: str = knob("The cat did not eat its food because it was too", length=20_000)
     second: str = knob("The cat was hungry.", length=500)  # what the encoder compares the text with; may be empty
-    keep: str = knob("all", choices=("all", "all_but_this", "only_this"), live=True)  # of the chosen head's layer
+    keep: str = knob("all", choices=("all", "all_but_this", "only_this", "all_but_pressed"), live=True)
 
 
 # -- what a head's weights say of it ---------------------------------------------------------------------------
@@ -74,9 +74,9 @@ def roll_out(before: Tensor, weights: Tensor) -> Tensor:
 
 
 def kept_heads(keep: str, heads: int, head: int) -> Tensor:
-    """Which heads of a layer are let through, (heads,) of 0 and 1. Michel et al. 2019, sections 3.2 and 3.3."""
+    """Which heads of the chosen one's layer are let through, (heads,). Michel et al. 2019, sections 3.2 and 3.3."""
     chosen = F.one_hot(torch.tensor(head), heads).float()
-    return {"all": torch.ones(heads), "all_but_this": 1 - chosen, "only_this": chosen}[keep]
+    return {"all_but_this": 1 - chosen, "only_this": chosen}.get(keep, torch.ones(heads))
 
 
 def thumbnails(weights: Tensor) -> Tensor:
@@ -128,8 +128,6 @@ class Attention(Experiment[AttentionConfig]):
     """The attention of a pretrained Transformer on any text, layer by layer. Vaswani et al. 2017, eq. 1.
 
     Two models: MiniLM, encoder-only (every token looks everywhere), and SmolLM2, decoder-only (nobody looks ahead).
-    Difference from the papers: head ablation switches off heads of one layer at a time.
-
     Metrics: `layers_read`; of the chosen head `entropy` (nats), `distance` (tokens), `previous`, `first`,
     `punctuation` (shares); of the chosen pair `score` (q·k/√d) and `weight`; `moved`, what the switched-off heads
     change: the decoder's KL(before ‖ after) of the next token, nats, the encoder's 1 - cosine(before, after);
@@ -152,6 +150,7 @@ class Attention(Experiment[AttentionConfig]):
         side = min(len(self.pieces), THUMBNAIL)
         self.small = torch.zeros(self.model.heads, self.model.layers, side, side, dtype=torch.uint8)
         self.rolled = torch.eye(min(len(self.pieces), ROLLED))
+        self.pressed = torch.zeros(self.model.layers, self.model.heads)  # 1: to be switched off
         self.ablate()
 
     # -- one layer ---------------------------------------------------------------------------------------------
@@ -200,22 +199,22 @@ class Attention(Experiment[AttentionConfig]):
     # -- the same with heads switched off ----------------------------------------------------------------------
 
     def ablate(self) -> None:
-        """Begin anew beneath the chosen head's layer, where nothing differs yet, and climb as far as may be at once."""
-        self.kept = torch.ones(self.model.layers, self.model.heads)
-        self.kept[self.layer] = kept_heads(self.config.keep, self.model.heads, self.head)
-        top = len(self.streams) - 1
-        self.reached = top if self.config.keep == "all" else min(self.layer, top)
+        """Begin anew beneath the lowest head switched off, and climb as far as may be at once."""
+        self.kept = 1 - self.pressed * (self.config.keep == "all_but_pressed")
+        self.kept[self.layer] *= kept_heads(self.config.keep, self.model.heads, self.head)
+        self.lowest = min((self.kept == 0).any(1).nonzero().flatten().tolist(), default=self.model.layers)
+        self.reached = min(self.lowest, len(self.streams) - 1)
         self.cut = self.streams[self.reached]
         self.compare()
-        while self.reached < top and len(self.pieces) <= AT_ONCE:
+        while self.reached < len(self.streams) - 1 and len(self.pieces) <= AT_ONCE:
             self.climb()
         self.look()
 
     def climb(self) -> None:
         """One layer of the changed stream. Switched off: the head's output is 0 before the output projection."""
         layer, self.reached = self.reached, self.reached + 1
-        same = self.config.keep == "all" or layer < self.layer
-        self.cut = self.streams[self.reached] if same else self.through(layer, self.cut, self.kept[layer])
+        below = layer < self.lowest
+        self.cut = self.streams[self.reached] if below else self.through(layer, self.cut, self.kept[layer])
 
     def compare(self) -> None:
         """The second sentence's stream at every layer (layers + 1, T, width), with all heads and without some."""
@@ -240,8 +239,8 @@ class Attention(Experiment[AttentionConfig]):
         labels = tuple(f"{layer}.{head}" for head in heads for layer in layers)
         views = {
             "heads": Images(
-                self.small.flatten(0, 1).numpy().copy(), len(layers), labels, selectable=True,
-                selected=(self.head * len(layers) + self.seen,),
+                (self.small * self.kept.T[..., None, None].byte()).flatten(0, 1).numpy(), len(layers), labels,
+                selectable=True, selected=(self.head * len(layers) + self.seen,),
             ),
             "map": Heatmap(
                 large.numpy().copy(), 0.0, 1.0, shown, shown, selectable=True,
@@ -321,6 +320,8 @@ class Attention(Experiment[AttentionConfig]):
         if view == "heads":
             chosen = place(event, "index", self.model.heads * self.model.layers)
             self.head, self.layer = divmod(chosen, self.model.layers)
+            if self.config.keep == "all_but_pressed":
+                self.pressed[self.layer, self.head] = 1 - self.pressed[self.layer, self.head]
             self.ablate()
         elif view == "map":
             scale = total / min(total, LARGEST)
@@ -333,7 +334,7 @@ class Attention(Experiment[AttentionConfig]):
     def inherit(self, before: Experiment[AttentionConfig]) -> None:
         """Another text is looked at with the same head; a short one is read at once where the last was read."""
         if isinstance(before, Attention) and before.config.model == self.config.model:
-            self.layer, self.head = before.layer, before.head
+            self.layer, self.head, self.pressed = before.layer, before.head, before.pressed.clone()
             if before.pieces == self.pieces:
                 self.asks, self.asked = before.asks, before.asked
             self.ablate()

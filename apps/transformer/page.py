@@ -2,17 +2,13 @@
 
 from pathlib import Path
 
-from apps.transformer import attention, multi_head, positions, tiny_gpt
+from apps.transformer import attention, chat, generate, multi_head, positions, tiny_gpt
 from shared.models.decoder import Decoder
 from shared.ui.scene import Formula, Scene, Topic
 
 # -- formulas, each beside what computes it ----------------------------------------------------------------
 
-COMPARE = Formula(
-    "compare",
-    r"\mathrm{score}(q, k_t) = \frac{q \cdot k_t}{\sqrt{d_k}\;\tau}",
-    multi_head.compare,
-)
+COMPARE = Formula("compare", r"\mathrm{score}(q, k_t) = \frac{q \cdot k_t}{\sqrt{d_k}\;\tau}", multi_head.compare)
 WEIGH = Formula(
     "weigh",
     r"w_t = \frac{e^{s_t}}{\sum_{t'} e^{s_{t'}}}, \qquad s_t = -\infty \text{ where } t \text{ is hidden}",
@@ -29,16 +25,8 @@ SINUSOIDAL = Formula(
     r"PE_{(pos, 2i+1)} = \cos\!\left(pos / 10000^{2i/d}\right)",
     positions.sinusoidal,
 )
-ROTARY = Formula(
-    "rotary",
-    r"\langle R_m q, R_n k \rangle = \langle q, R_{n-m} k \rangle",
-    positions.rotate,
-)
-SHUFFLE = Formula(
-    "shuffle",
-    r"\mathrm{Attention}(\Pi X) = \Pi\, \mathrm{Attention}(X)",
-    positions.Positions.answers,
-)
+ROTARY = Formula("rotary", r"\langle R_m q, R_n k \rangle = \langle q, R_{n-m} k \rangle", positions.rotate)
+SHUFFLE = Formula("shuffle", r"\mathrm{Attention}(\Pi X) = \Pi\, \mathrm{Attention}(X)", positions.Positions.answers)
 ATTENTION = Formula(
     "attention",
     r"\mathrm{Attention}(Q, K, V) = \mathrm{softmax}\!\left(\frac{Q K^\top}{\sqrt{d_k}}\right) V",
@@ -65,10 +53,18 @@ HABITS = Formula(
     r"\mathcal{H}_i = -\sum_j a_{ij} \log a_{ij}, \qquad D_i = \sum_j a_{ij} \, |i - j|",
     attention.statistics,
 )
+TEMPERATURE = Formula("temperature", r"p_i = \frac{e^{z_i/\tau}}{\sum_j e^{z_j/\tau}}", generate.distribution)
+TOP_K = Formula("top_k", r"V^{(k)} = \{i : \#\{j : z_j > z_i\} < k\}", generate.keep_top_k)
+TOP_P = Formula("top_p", r"V^{(p)} = \arg\min_{V'} \Big\{|V'| : \sum_{i \in V'} p_i \ge p\Big\}", generate.keep_top_p)
+MIN_P = Formula("min_p", r"V^{(m)} = \{i : p_i \ge m \cdot \max_j p_j\}", generate.keep_min_p)
+LENS = Formula("lens", r"p^{(l)} = \mathrm{softmax}\big(W_E\, \mathrm{norm}(x^{(l)})\big)", generate.layers_say)
+CACHE = Formula("cache", r"K_t = [K_{t-1};\, k_t], \qquad V_t = [V_{t-1};\, v_t]", generate.Reader.read)
+TURN = Formula(
+    "turn", r"\texttt{<|im\_start|>}\; r\; \hookleftarrow\; c\; \texttt{<|im\_end|>}\; \hookleftarrow", chat.turn
+)
 BLOCK = Formula(
     "block",
-    r"x \leftarrow x + \mathrm{MHA}(\mathrm{LN}(x)), \qquad "
-    r"x \leftarrow x + \mathrm{MLP}(\mathrm{LN}(x))",
+    r"x \leftarrow x + \mathrm{MHA}(\mathrm{LN}(x)), \qquad x \leftarrow x + \mathrm{MLP}(\mathrm{LN}(x))",
     tiny_gpt.Block,
 )
 LIKELIHOOD = Formula(
@@ -76,11 +72,7 @@ LIKELIHOOD = Formula(
     r"\mathcal{L} = -\frac{1}{T} \sum_t \log p_\theta(u_t \mid u_1, \dots, u_{t-1})",
     tiny_gpt.TinyGpt.predict,
 )
-BASELINES = Formula(
-    "baselines",
-    r"p(b \mid a) = \frac{1 + \#(a\,b)}{|V| + \sum_c \#(a\,c)}",
-    tiny_gpt.baselines,
-)
+BASELINES = Formula("baselines", r"p(b \mid a) = \frac{1 + \#(a\,b)}{|V| + \sum_c \#(a\,c)}", tiny_gpt.baselines)
 
 # -- scenes ------------------------------------------------------------------------------------------------
 
@@ -117,6 +109,25 @@ TRANSFORMER = Topic(
             metrics=("difference_without", "difference_with", "words_moved"),
             knobs=("encoding", "words", "dimension", "base", "length"),
             code=(SINUSOIDAL, ROTARY, SHUFFLE),
+        ),
+        Scene(
+            id="generate",
+            experiment="transformer/generate",
+            layout=("text text layers_say", "model_next drawn_from layers_say", "looks branches branches"),
+            metrics=(
+                "tokens", "branches", "candidates", "surprise", "cached_tokens_per_second",
+                "uncached_tokens_per_second",
+            ),
+            knobs=("prompt", "greedy", "temperature", "top_k", "top_p", "min_p", "cache", "layer", "head"),
+            code=(TEMPERATURE, TOP_K, TOP_P, MIN_P, LENS, CACHE),
+        ),
+        Scene(
+            id="chat",
+            experiment="transformer/chat",
+            layout=("conversation bare", "chat_next bare_next"),
+            metrics=("tokens", "turns", "answer_tokens"),
+            knobs=("message", "system", "temperature"),
+            code=(TURN,),
         ),
         Scene(
             id="tiny_gpt",

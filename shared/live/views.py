@@ -145,9 +145,12 @@ class Sketch(View):
 class Tokens(View):
     """A text in its pieces, each on a ground as strong as its value.
 
-    tokens:    the pieces, in reading order; a line break ends a line.
-    values:    float32 (N,), one a piece.
-    low, high: ends of the colour scale.
+    tokens:     the pieces, in reading order; a line break at the end of one ends a line.
+    values:     float32 (N,), one a piece.
+    low, high:  ends of the colour scale.
+    kinds:      where there are some, a value is a place among these, and each kind has its own colour.
+    selectable: a click sends the event {"kind": "select", "view": name, "index": i}.
+    selected:   indices drawn underlined.
     """
 
     kind: ClassVar[str] = "tokens"
@@ -155,6 +158,9 @@ class Tokens(View):
     values: np.ndarray
     low: float = 0.0
     high: float = 1.0
+    kinds: tuple[str, ...] = ()
+    selectable: bool = False
+    selected: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -194,7 +200,10 @@ class Curves(View):
 
 @dataclass(frozen=True)
 class Bars(View):
-    """Named amounts. values: float32 (N,); labels: N names; high: the end of the axis, 0 = the largest value."""
+    """Named amounts. values: float32 (N,); labels: N names; high: the end of the axis, 0 = the largest value.
+
+    selectable: a click sends the event {"kind": "select", "view": name, "index": i}.
+    """
 
     kind: ClassVar[str] = "bars"
     values: np.ndarray
@@ -202,6 +211,7 @@ class Bars(View):
     low: float = 0.0
     high: float = 0.0
     log: bool = False
+    selectable: bool = False
 
 
 @dataclass(frozen=True)

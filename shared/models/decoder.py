@@ -51,8 +51,9 @@ class Decoder:
         self.groups = config["num_key_value_heads"]
         self.size = config["hidden_size"] // self.heads
         self.context, self.tiny = config["max_position_embeddings"], config["rms_norm_eps"]
-        # RoPE, Su et al. 2021, eq. 34: pair i of a head turns by position · base^(-2i/d).
-        speeds = config["rope_theta"] ** (-torch.arange(0, self.size, 2) / self.size)
+        # RoPE, Su et al. 2021, eq. 34: pair i of a head turns by position · base^(-2i/d). It is computed as a division,
+        # as in transformers: the power itself may differ in its last bit, and a late position multiplies that.
+        speeds = 1 / config["rope_theta"] ** (torch.arange(0, self.size, 2) / self.size)
         angles = torch.outer(torch.arange(self.context).float(), speeds).repeat(1, 2)  # (context, d)
         self.cosine, self.sine = angles.cos(), angles.sin()
 

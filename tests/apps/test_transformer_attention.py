@@ -96,7 +96,7 @@ def test_rollout_is_that_of_the_paper():
 
 
 def test_kept_heads():
-    assert kept_heads("all", 4, 2).tolist() == [1, 1, 1, 1]
+    assert kept_heads("all", 4, 2).tolist() == kept_heads("all_but_pressed", 4, 2).tolist() == [1, 1, 1, 1]
     assert kept_heads("all_but_this", 4, 2).tolist() == [1, 1, 0, 1]
     assert kept_heads("only_this", 4, 2).tolist() == [0, 0, 1, 0]
 
@@ -272,6 +272,29 @@ def test_a_decoders_next_token_without_a_head(smollm2):
     np.testing.assert_allclose(frame.views["outcome"].values, best.values, atol=1e-5)
     np.testing.assert_allclose(frame.views["outcome_cut"].values, cut[best.indices], atol=1e-5)
     assert frame.metrics["moved"] == pytest.approx((plain * (plain / cut).log()).sum().item(), rel=1e-3)
+
+
+def test_heads_of_several_layers_are_switched_off_by_pressing_them():
+    run = finished(keep="all_but_pressed")
+    plain = whole(run)
+    assert run.frame().metrics["moved"] == pytest.approx(0, abs=1e-6)
+    mask = torch.ones(6, 12)
+    for layer, head in ((4, 3), (1, 7), (1, 0), (4, 3), (5, 11)):  # 5.4 is pressed twice, and so on again
+        choose(run, layer, head)
+        mask[layer, head] = 1 - mask[layer, head]
+        cut = whole(run, mask)
+        torch.testing.assert_close(run.experiment.cut, cut.hidden[-1], atol=1e-5, rtol=1e-4)
+        assert run.frame().metrics["moved"] == pytest.approx(1 - (plain.sentence @ cut.sentence).item(), abs=1e-5)
+    assert run.frame().metrics["moved"] > 1e-4
+    dark = (run.frame().views["heads"].pixels.reshape(12, 6, -1) == 0).all(2)
+    assert np.array_equal(dark.T, mask == 0)
+    # They are kept for another text, and forgotten by no other way of listening.
+    other = run.again({"sentence": "Two words"}, 0)
+    torch.testing.assert_close(other.experiment.kept, mask)
+    run.set_knob("keep", "all")
+    assert run.frame().metrics["moved"] == pytest.approx(0, abs=1e-6)
+    run.set_knob("keep", "all_but_pressed")
+    torch.testing.assert_close(run.experiment.cut, cut.hidden[-1], atol=1e-5, rtol=1e-4)
 
 
 def test_heads_may_be_switched_off_on_the_way_up():

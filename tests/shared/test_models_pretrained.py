@@ -81,8 +81,8 @@ def test_smollm2_read_out_loud_is_what_transformers_reads(smollm2):
         expected = oracle(tokens[None], output_hidden_states=True, output_attentions=True)
     read = Decoder(smollm2)(tokens, look=True)
     torch.testing.assert_close(read.attention, torch.cat(expected.attentions), atol=1e-5, rtol=0)
-    torch.testing.assert_close(read.logits, expected.logits[0], atol=1e-4, rtol=1e-5)
-    torch.testing.assert_close(read.hidden[:-1], torch.cat(expected.hidden_states)[:-1], atol=1e-4, rtol=1e-5)
+    torch.testing.assert_close(read.logits, expected.logits[0], atol=1e-5, rtol=1e-5)
+    torch.testing.assert_close(read.hidden[:-1], torch.cat(expected.hidden_states)[:-1], atol=1e-5, rtol=1e-5)
 
 
 @pytest.mark.slow

@@ -46,8 +46,9 @@ VIEWS: dict[str, View] = {
         backup=(1, 2, 4),
         brushes=("empty", "wall"),
     ),
-    "bars": Bars(floats(3), ("a", "b", "c")),
-    "tokens": Tokens(("¿", "Qué", "\n"), floats(3)),
+    "bars": Bars(floats(3), ("a", "b", "c"), selectable=True),
+    "tokens": Tokens(("¿", "Qué", "\n"), floats(3), selectable=True, selected=(2,)),
+    "kinds": Tokens(("<|im_start|>", "user"), floats(2), kinds=("marks", "user")),
     "sketch": Sketch(
         (-1, 1, -2, 2),
         floats(5, 2),

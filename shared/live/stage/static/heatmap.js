@@ -1,11 +1,14 @@
 // Draws a matrix as colour, its rows and columns named where there is room; a large one can be zoomed and moved.
 
-import { colours } from "./palette.js";
+import { mark } from "./dom.js";
 import { legend } from "./legend.js";
+import { colours } from "./palette.js";
 import { surfaceOf } from "./surface.js";
 
 const LARGE = 100; // rows or columns from which the wheel zooms; over a small one it scrolls the page
 const DEEPEST = 40; // CSS pixels a cell can be zoomed to
+const ARROWS = { ArrowUp: [0, -1], ArrowRight: [1, 0], ArrowDown: [0, 1], ArrowLeft: [-1, 0] }; // columns, rows
+const NEARER = { "+": 1.25, "=": 1.25, "-": 0.8 };
 const states = new WeakMap();
 
 /** Draw `view` (see Heatmap in shared/live/views.py) into the element. */
@@ -84,21 +87,27 @@ function zoomed(state, box, rows, columns) {
 /** The wheel zooms about the pointer, dragging moves, a double click shows all again; a click chooses a cell. */
 function listen(surface, state, context) {
   const { canvas } = surface;
+  const large = () => Math.max(...state.view.values.shape) >= LARGE;
   canvas.classList.toggle("selectable", state.view.selectable);
+  canvas.classList.toggle("playable", large()); // keys.js leaves its arrows to it
+  mark(canvas, "tabindex", large() ? 0 : null);
+  mark(canvas, "role", large() ? "application" : "img");
+  mark(canvas, "aria-description", large() ? context.word("controls", "heatmap_keys") : null);
   if (state.listening) return;
   state.listening = true;
-  const large = () => Math.max(...state.view.values.shape) >= LARGE;
   const again = () => surface.repaint();
+  canvas.addEventListener("keydown", (event) => {
+    if (!large() || event.ctrlKey || event.metaKey || event.altKey || !pressed(state, event.key)) return;
+    event.preventDefault();
+    event.stopPropagation();
+    again();
+  });
   canvas.addEventListener(
     "wheel",
     (event) => {
       if (!large()) return;
       event.preventDefault();
-      const [column, row] = cellAt(state.box, ...surface.place(event));
-      const before = state.zoom;
-      state.zoom = Math.min(state.box.deepest, Math.max(1, before * Math.exp(-event.deltaY / 300)));
-      state.x = column - ((column - state.x) * before) / state.zoom;
-      state.y = row - ((row - state.y) * before) / state.zoom;
+      zoom(state, Math.exp(-event.deltaY / 300), cellAt(state.box, ...surface.place(event)));
       again();
     },
     { passive: false },
@@ -124,6 +133,26 @@ function listen(surface, state, context) {
     const inside = row >= 0 && column >= 0 && row < rows && column < columns;
     if (state.view.selectable && inside && !state.drag?.far) context.event({ kind: "select", view: context.view, row, column });
   });
+}
+
+/** Cells so many times as large, the one at [column, row] where it is. */
+function zoom(state, factor, [column, row]) {
+  const before = state.zoom;
+  state.zoom = Math.min(state.box.deepest, Math.max(1, before * factor));
+  state.x = column - ((column - state.x) * before) / state.zoom;
+  state.y = row - ((row - state.y) * before) / state.zoom;
+}
+
+/** + and - zoom about the middle, arrows move a quarter of what is in sight, 0 shows all; whether the key was ours. */
+function pressed(state, key) {
+  const [rows, columns] = state.view.values.shape.map((count) => count / state.zoom);
+  if (key === "0") state.zoom = 1;
+  else if (NEARER[key]) zoom(state, NEARER[key], [state.x + columns / 2, state.y + rows / 2]);
+  else if (ARROWS[key]) {
+    state.x += (ARROWS[key][0] * columns) / 4;
+    state.y += (ARROWS[key][1] * rows) / 4;
+  } else return false;
+  return true;
 }
 
 /** The [column, row] under a device pixel, with fractions. */

@@ -1,7 +1,8 @@
 // Draws a text in its pieces, each on a ground as strong as its value; of a long one, the end.
 
-import { colours } from "./palette.js";
+import { Choice } from "./choice.js";
 import { legend } from "./legend.js";
+import { colours, styles } from "./palette.js";
 import { surfaceOf } from "./surface.js";
 
 const GROUND = 0.42; // of the colour: words must stay readable on any of them
@@ -19,28 +20,67 @@ export function draw(element, view, context) {
   if (state.font !== font) state.widths.clear();
   pen.font = state.font = font;
   state.boxes = arrange(view.tokens, (text) => width(pen, state.widths, text), surface, size);
-  const table = colours(false, context.theme.dark);
+  const { theme } = context;
+  const table = colours(false, theme.dark);
+  const kinds = view.kinds.length ? styles(view.kinds, theme.dark) : null;
   const factor = 255 / (view.high - view.low || 1);
+  const selected = new Set(view.selected);
+  const at = view.selectable ? choose(surface, state, context) : -1;
+  const thick = 2 * surface.ratio;
   pen.textBaseline = "middle";
   for (const { i, x, y, wide, high } of state.boxes) {
-    const level = Math.min(255, Math.max(0, (view.values.data[i] - view.low) * factor)) | 0;
+    const value = view.values.data[i];
+    const level = Math.min(255, Math.max(0, (value - view.low) * factor)) | 0;
     pen.globalAlpha = GROUND;
-    pen.fillStyle = css(table[level]);
+    pen.fillStyle = kinds ? kinds[view.kinds[value]].colour : css(table[level]);
     pen.fillRect(x, y, wide, high);
     pen.globalAlpha = 1;
-    pen.fillStyle = view.tokens[i] === "\n" ? context.theme.muted : context.theme.text;
+    pen.fillStyle = view.tokens[i] === "\n" ? theme.muted : theme.text;
     pen.fillText(shape(view.tokens[i]), x, y + high / 2);
+    pen.fillStyle = theme.primary;
+    if (selected.has(i)) pen.fillRect(x, y + high - thick, wide, thick);
+    if (i === at) outline(pen, x, y, wide, high, thick, theme);
   }
-  surface.hover(context, (x, y) => {
-    const box = state.boxes.find((b) => x >= b.x && x < b.x + b.wide && y >= b.y && y < b.y + b.high);
-    return box ? [JSON.stringify(state.view.tokens[box.i]), context.number(state.view.values.data[box.i])] : null;
-  });
-  legend(context, { scale: { table, low: view.low, high: view.high } });
+  surface.hover(context, (x, y) => read(state, context, x, y));
+  legend(context, kinds ? { styles: kinds, names: view.kinds } : { scale: { table, low: view.low, high: view.high } });
   surface.describe(`${context.title}. ${view.tokens.join("")}`);
 }
 
+/** A click chooses a piece, or Enter the one where the keyboard stands: its place, or -1. */
+function choose(surface, state, context) {
+  const select = (index) => context.event({ kind: "select", view: context.view, index });
+  if (!state.choice) {
+    state.choice = new Choice(surface.element, Infinity, select, () => surface.repaint());
+    surface.canvas.classList.add("selectable");
+    surface.canvas.addEventListener("click", (event) => {
+      const box = boxAt(state, ...surface.place(event));
+      if (box) select(box.i);
+    });
+  }
+  return state.choice.update(context, state.view.tokens, state.view.selected);
+}
+
+const boxAt = ({ boxes }, x, y) => boxes.find((b) => x >= b.x && x < b.x + b.wide && y >= b.y && y < b.y + b.high);
+
+/** The piece under the pointer, and its value or kind. */
+function read(state, context, x, y) {
+  const box = boxAt(state, x, y);
+  if (!box) return null;
+  const { tokens, values, kinds } = state.view;
+  const value = values.data[box.i];
+  return [JSON.stringify(tokens[box.i]), kinds.length ? context.name(kinds[value]) : context.number(value)];
+}
+
+function outline(pen, x, y, wide, high, thick, { text }) {
+  pen.strokeStyle = text;
+  pen.lineWidth = thick;
+  pen.setLineDash([2 * thick, thick]);
+  pen.strokeRect(x, y, wide, high);
+  pen.setLineDash([]);
+}
+
 const css = (colour) => `rgb(${colour & 255} ${(colour >> 8) & 255} ${(colour >> 16) & 255})`;
-const shape = (token) => (token === "\n" ? "↵" : token);
+const shape = (token) => token.replaceAll("\n", "↵");
 
 function width(pen, widths, text) {
   let found = widths.get(text);
@@ -58,7 +98,7 @@ function arrange(tokens, widthOf, { width: room, height }, size) {
     if (x > 0 && x + wide > room) [x, line] = [0, line + 1];
     boxes.push({ i, x, line, wide, high });
     x += wide;
-    if (tokens[i] === "\n") [x, line] = [0, line + 1];
+    if (tokens[i].endsWith("\n")) [x, line] = [0, line + 1];
   }
   const lines = (boxes.at(-1)?.line ?? 0) + 1;
   const first = Math.max(0, lines - Math.max(1, Math.floor(height / high)));
