@@ -86,7 +86,7 @@ def make(name: str) -> Any:
     try:
         return gymnasium.make(WORLDS[name].id, disable_env_checker=True).unwrapped
     except DependencyNotInstalled:
-        raise Plain("environment_missing", name=name, package="box2d") from None
+        raise Plain("environment_missing", name=name, package="gymnasium[box2d]") from None
 
 
 class Environments:

@@ -16,8 +16,8 @@ import torch
 from shared.live.experiment import Experiment, Frame, Plain, configure, knobs
 
 RandomStates = tuple[torch.Tensor, Any, Any]
-# What a checkpoint may hold beside torch's own: numpy's numbers and arrays.
-NUMPY = [np.ndarray, np.dtype, np.zeros(0).__reduce__()[0], np.float64().__reduce__()[0]]
+# What a checkpoint may hold beside torch's own: numpy's numbers and arrays, of which an empty one holds bytes().
+NUMPY = [bytes, np.ndarray, np.dtype, np.zeros(0).__reduce__()[0], np.float64().__reduce__()[0]]
 NUMPY += [type(np.dtype(kind)) for kind in "?bBhHiIlLqQefd"]
 
 

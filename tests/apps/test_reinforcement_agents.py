@@ -409,7 +409,7 @@ def test_a3cs_gradient_is_the_copys_and_lands_in_the_network_as_it_is_by_then():
     place = next(p for p in range(8) if agent.rollouts[p] and agent.copied[p][1] < agent.updates)
     gradient = gradient_of(agent, place)
     before = [weight.clone() for weight in agent.network.parameters()]
-    optimizer = torch.optim.RMSprop([weight.clone().requires_grad_() for weight in before], 7e-4, alpha=0.99, eps=1e-5)
+    optimizer = torch.optim.RMSprop([weight.detach().clone().requires_grad_() for weight in before], 7e-4, alpha=0.99, eps=1e-5)
     optimizer.load_state_dict(copy.deepcopy(agent.optimizers["rmsprop"].state_dict()))
     mirrored = optimizer.param_groups[0]["params"]
     norm = torch.cat([g.flatten() for g in gradient]).norm()
