@@ -113,7 +113,7 @@ def starts(experiment: str, scenes: list[Scene]) -> set[tuple[tuple[str, Any], .
 
 
 def shown(experiment: str, values: tuple[tuple[str, Any], ...]) -> tuple[set[str], set[str], set[str]]:
-    """Metrics, views and the names within the views of a real run's first frames; none where they do not go together."""
+    """Metrics, views and the names in the views of a real run's first frames; none where the values do not agree."""
     try:
         run = Run(find(experiment), dict(values), 0)
     except Plain as refusal:

@@ -155,7 +155,7 @@ def test_gaussian_is_torchs():
 
 
 def test_the_clipped_loss_by_cases():
-    """Better than expected and likelier already: no slope beyond 1 + ε. Worse: none below 1 - ε. Else PPO's is plain."""
+    """Better than expected and likelier already: no slope beyond 1 + ε. Worse: none below 1 - ε. Else plain."""
     for ratio, advantage, expected, slope in [
         (1.5, 2.0, -1.2 * 2, 0.0),
         (1.5, -2.0, 1.5 * 2, 2.0),
@@ -393,8 +393,8 @@ def test_a3cs_learners_are_out_of_date_and_a2cs_are_not():
     shared = torch.cat([weight.flatten() for weight in agent.network.parameters()])
     copies = [torch.cat([weight.flatten() for weight in learner.parameters()]) for learner in agent.learners]
     versions = [version for _, version in agent.copied]
-    for copy, version in zip(copies, versions, strict=True):
-        assert torch.equal(copy, shared) == (version == agent.updates)
+    for weights, version in zip(copies, versions, strict=True):
+        assert torch.equal(weights, shared) == (version == agent.updates)
     assert any(version < agent.updates for version in versions)
     together = agent_of("a3c", synchronous=True)
     live(together, environments, 100)
@@ -409,7 +409,9 @@ def test_a3cs_gradient_is_the_copys_and_lands_in_the_network_as_it_is_by_then():
     place = next(p for p in range(8) if agent.rollouts[p] and agent.copied[p][1] < agent.updates)
     gradient = gradient_of(agent, place)
     before = [weight.clone() for weight in agent.network.parameters()]
-    optimizer = torch.optim.RMSprop([weight.detach().clone().requires_grad_() for weight in before], 7e-4, alpha=0.99, eps=1e-5)
+    optimizer = torch.optim.RMSprop(
+        [weight.detach().clone().requires_grad_() for weight in before], 7e-4, alpha=0.99, eps=1e-5
+    )
     optimizer.load_state_dict(copy.deepcopy(agent.optimizers["rmsprop"].state_dict()))
     mirrored = optimizer.param_groups[0]["params"]
     norm = torch.cat([g.flatten() for g in gradient]).norm()

@@ -87,7 +87,9 @@ def test_an_evaluation_is_the_greedy_policys_own():
     earned = []
     for seed in range(1_000_000, 1_000_020):  # one by one
         control.person.begin(seed)
-        while not control.person.move(control.agent.choose(control.agent.acting(control.person.observation[None]), 0)[0]):
+        while not control.person.move(
+            control.agent.choose(control.agent.acting(control.person.observation[None]), 0)[0]
+        ):
             pass
         earned.append(control.person.earned)
     assert first == pytest.approx(statistics.mean(earned))
@@ -136,7 +138,9 @@ def test_no_key_held_means_no_push_where_there_is_such_a_thing():
     assert run.experiment.held == 1.0
 
 
-@pytest.mark.parametrize("event", [{"kind": "hold"}, {"kind": "hold", "direction": "up"}, {"kind": "hold", "direction": 3}])
+@pytest.mark.parametrize(
+    "event", [{"kind": "hold"}, {"kind": "hold", "direction": "up"}, {"kind": "hold", "direction": 3}]
+)
 def test_a_key_that_means_nothing_here_is_refused(event):
     run = after(0)
     with pytest.raises(Plain) as refusal:
@@ -214,10 +218,13 @@ def test_ppo_gets_better_within_seconds():
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(("algorithm", "budget", "bar"), [("ppo", 100_000, 475), ("dqn", 60_000, 450), ("a3c", 300_000, 400)])
+@pytest.mark.parametrize(
+    ("algorithm", "budget", "bar"), [("ppo", 100_000, 475), ("dqn", 60_000, 450), ("a3c", 300_000, 400)]
+)
 def test_four_of_five_seeds_balance_the_pole(algorithm, budget, bar):
     reached = [
-        best(Run(Control, {"algorithm": algorithm, "evaluate_every": 5000}, seed), budget, bar) >= bar for seed in range(5)
+        best(Run(Control, {"algorithm": algorithm, "evaluate_every": 5000}, seed), budget, bar) >= bar
+        for seed in range(5)
     ]
     assert sum(reached) >= 4
 

@@ -1,4 +1,4 @@
-"""Gymnasium's environments: the same episodes as Gymnasium's own, cut off is not ended, and restored to the last bit."""
+"""Gymnasium's environments: the same episodes as its own, cut off is not ended, and restored to the last bit."""
 
 import sys
 
@@ -32,7 +32,9 @@ def test_an_episode_is_gymnasiums_own(name):
         while not over:
             np.testing.assert_array_equal(ours.observations[0], (observation / ours.scale).astype(np.float32))
             actions = random_actions(ours, 1)
-            done = int(actions[0]) if ours.bound is None else (ours.bound * np.clip(actions[0], -1, 1)).astype(np.float32)
+            done = (
+                int(actions[0]) if ours.bound is None else (ours.bound * np.clip(actions[0], -1, 1)).astype(np.float32)
+            )
             observation, reward, terminated, truncated, _ = theirs.step(done)
             step, total = ours.step(actions), total + float(reward)
             over = terminated or truncated

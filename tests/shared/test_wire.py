@@ -8,7 +8,20 @@ import numpy as np
 import pytest
 
 from shared.live import wire
-from shared.live.experiment import Bars, Curves, Frame, Grid, Heatmap, Histogram, Images, Links, Plane, Sketch, Tokens, View
+from shared.live.experiment import (
+    Bars,
+    Curves,
+    Frame,
+    Grid,
+    Heatmap,
+    Histogram,
+    Images,
+    Links,
+    Plane,
+    Sketch,
+    Tokens,
+    View,
+)
 
 draw = np.random.default_rng(0)
 
