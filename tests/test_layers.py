@@ -105,7 +105,7 @@ def test_a_wrong_import_is_seen(where, source):
 
 def test_what_the_app_imports_is_pinned():
     lines = (ROOT / "requirements.txt").read_text(encoding="utf-8").splitlines()
-    pinned = {line.split("==")[0] for line in lines if "==" in line}
+    pinned = {line.split("==")[0].split("[")[0] for line in lines if "==" in line}  # name[extras]==version
     tops = {module.split(".")[0] for source in sources(".py").values() for module in imported(source)}
     assert {PACKAGE_OF.get(top, top) for top in tops - set(sys.stdlib_module_names) - set(OURS)} <= pinned
 
