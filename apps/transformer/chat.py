@@ -128,7 +128,7 @@ class Chat(Experiment[ChatConfig]):
             "chat_next": self.candidates(self.chat_reader),
             "bare_next": self.candidates(self.bare_reader),
         }
-        metrics = {
+        metrics: dict[str, float] = {
             "tokens": len(self.conversation),
             "turns": self.turns,
             "answer_tokens": len(self.conversation) - self.asked,
