@@ -71,7 +71,8 @@ class Replay:
             weights = (weights / weights.max()).astype(np.float32)
             self.draws += 1
         columns = (self.observations, self.actions, self.rewards, self.following, self.terminated)
-        return Batch(*tensors(*(column[places] for column in columns), weights), places=places)
+        observations, actions, rewards, following, terminated = tensors(*(column[places] for column in columns))
+        return Batch(observations, actions, rewards, following, terminated, tensors(weights)[0], places)
 
     def learned(self, places: np.ndarray, errors: np.ndarray) -> None:
         """The TD errors of a batch: p_i = (|δ_i| + ε)^α from now on."""
