@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from apps.reinforcement.agent import Agent, finite, states
 from apps.reinforcement.environments import Step, World
-from apps.reinforcement.networks import Quick, adam, mlp
+from apps.reinforcement.networks import Quick, adam, follow, mlp
 from apps.reinforcement.replay import Replay
 from shared.live.experiment import Curves, View
 
@@ -39,13 +39,6 @@ def td_target(rewards: Tensor, terminated: Tensor, discount: float, following: l
     """
     least = torch.stack(following).min(dim=0).values
     return rewards + discount * (1 - terminated) * least
-
-
-@torch.no_grad()
-def follow(targets: nn.Module, networks: nn.Module, share: float) -> None:
-    """θ' ← τ θ + (1 - τ) θ', for each weight. Lillicrap et al. 2016, algorithm 1."""
-    for target, weight in zip(targets.parameters(), networks.parameters(), strict=True):
-        target.lerp_(weight, share)
 
 
 class DDPG(Agent):

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from apps.reinforcement.agent import Agent, finite, histogram, states
 from apps.reinforcement.environments import Step, World
-from apps.reinforcement.networks import Quick, adam, mlp, softmax
+from apps.reinforcement.networks import Quick, adam, follow, mlp, softmax
 from apps.reinforcement.replay import Replay
 from shared.live.experiment import View
 
@@ -19,12 +19,12 @@ from shared.live.experiment import View
 class Settings:
     """What suits an environment; all in steps of the environment."""
 
-    learning_rate: float = 1e-3
+    learning_rate: float = 3e-4
     discount: float = 0.99  # γ
     warm_up: int = 1000  # steps before the first update
-    update_every: int = 2
-    copy_every: int = 500  # the target network becomes the network
-    exploring: int = 10_000  # steps within which ε falls from 1 to ...
+    update_every: int = 1
+    follow: float = 0.01  # τ, of the way that the target network goes towards the network after each update
+    exploring: int = 5000  # steps within which ε falls from 1 to ...
     epsilon: float = 0.04
     width: int = 128
     longest_gradient: float = 10.0
@@ -33,8 +33,8 @@ class Settings:
 SETTINGS = {
     "CartPole-v1": Settings(),
     "Acrobot-v1": Settings(),
-    "MountainCar-v0": Settings(4e-3, 0.98, copy_every=600, exploring=24_000, epsilon=0.07),
-    "LunarLander-v3": Settings(6.3e-4, update_every=1, exploring=12_000, epsilon=0.1),
+    "MountainCar-v0": Settings(exploring=24_000, epsilon=0.07),
+    "LunarLander-v3": Settings(exploring=12_000, epsilon=0.1),
 }
 
 
@@ -57,7 +57,8 @@ class DQN(Agent):
     prioritised replay: Schaul et al. 2016.
 
     Differences from the papers: the state is a few numbers, not pictures, so the network is small; Adam, not RMSProp;
-    Huber's loss where Mnih et al. clip the error; the duelling network's two streams part at its last layer.
+    Huber's loss where Mnih et al. clip the error; the target network follows the network a little at every update
+    (Lillicrap et al. 2016) in place of becoming it now and then; the duelling network's streams part at its last layer.
     """
 
     kept = ("network", "target_network", "replay", "steps", "sampled")
@@ -92,8 +93,6 @@ class DQN(Agent):
         self.steps += 1
         if self.steps >= self.settings.warm_up and self.steps % self.settings.update_every == 0:
             self.update()
-        if self.steps % self.settings.copy_every == 0:
-            self.target_network.load_state_dict(self.network.state_dict())
         self.metrics["epsilon"] = self.epsilon
 
     def update(self) -> None:
@@ -106,6 +105,7 @@ class DQN(Agent):
         loss.backward()
         nn.utils.clip_grad_norm_(self.network.parameters(), self.settings.longest_gradient)
         self.optimizers["adam"].step()
+        follow(self.target_network, self.network, self.settings.follow)
         self.replay.learned(batch.places, (target - old).detach().numpy())
         self.sampled = batch.places
         self.updates += 1

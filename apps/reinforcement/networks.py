@@ -137,6 +137,13 @@ def adam(parameters: Iterable[nn.Parameter], learning_rate: float) -> torch.opti
     return torch.optim.Adam(parameters, learning_rate, eps=1e-5, fused=True)
 
 
+@torch.no_grad()
+def follow(targets: nn.Module, networks: nn.Module, share: float) -> None:
+    """θ' ← τ θ + (1 - τ) θ', for each weight. Lillicrap et al. 2016, algorithm 1."""
+    for target, weight in zip(targets.parameters(), networks.parameters(), strict=True):
+        target.lerp_(weight, share)
+
+
 def tensors(*arrays: Any) -> tuple[Tensor, ...]:
     """Each array as a tensor on the same memory."""
     return tuple(torch.from_numpy(np.ascontiguousarray(array)) for array in arrays)
