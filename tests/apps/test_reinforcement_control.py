@@ -182,7 +182,7 @@ def test_every_policy_learns_of_either_kind_of_action(env, algorithm):
 def test_a_rate_that_is_too_high_stops_the_run_in_words():
     run = Run(Control, {"algorithm": "dqn"}, 0)
     run.set_knob("learning_rate_factor", 10.0)
-    assert run.experiment.agent.optimizers["adam"].param_groups[0]["lr"] == pytest.approx(1e-2)
+    assert run.experiment.agent.optimizers["adam"].param_groups[0]["lr"] == pytest.approx(3e-3)  # of 3e-4
     for _ in range(130):
         run.advance()
     for weight in run.experiment.agent.network.parameters():
