@@ -32,12 +32,13 @@ class ImagesGanConfig:
 
     dataset: str = knob("fashion_mnist", choices=("fashion_mnist", "emoji"))
     emoji_group: str = knob("smileys_emotion", choices=GROUPS)  # of the emoji alone
-    start: str = knob("scratch", choices=("scratch", "shipped"))  # shipped weights bring their width and latent
+    start: str = knob("scratch", choices=("scratch", "shipped"))  # shipped weights bring their own sizes
     loss: str = knob("non_saturating", choices=LOSSES, live=True)
     lr_discriminator: float = knob(1e-3, low=1e-5, high=1e-1, scale="log", live=True)
     lr_generator: float = knob(1e-3, low=1e-5, high=1e-1, scale="log", live=True)
     width: int = knob(16, low=4, high=64, scale="log")  # channels at half resolution; twice as many at a quarter
     latent_dimension: int = knob(32, low=2, high=128, scale="log")
+    dense_units: int = knob(0, low=0, high=512)  # of one more dense layer in each player, as Chen et al. 2016; 0: none
     batch_size: int = knob(64, low=8, high=256, scale="log")
 
 
@@ -69,11 +70,13 @@ def generator_loss(name: str, fake: Tensor) -> Tensor:
 # -- the players: Radford et al. 2015, section 3, two layers shorter -------------------------------------
 
 
-def make_generator(latent: int, width: int, channels: int, size: int) -> nn.Sequential:
+def make_generator(latent: int, dense: int, width: int, channels: int, size: int) -> nn.Sequential:
     """z (N, latent) → pictures (N, channels, size, size) in -1 … 1; each transposed convolution doubles the side."""
     side = size // 4
+    first = [nn.Linear(latent, dense, bias=False), nn.BatchNorm1d(dense), nn.ReLU()] if dense else []
     return nn.Sequential(
-        nn.Linear(latent, 2 * width * side * side, bias=False),
+        *first,
+        nn.Linear(dense or latent, 2 * width * side * side, bias=False),
         nn.Unflatten(1, (2 * width, side, side)),
         nn.BatchNorm2d(2 * width),
         nn.ReLU(),
@@ -85,16 +88,19 @@ def make_generator(latent: int, width: int, channels: int, size: int) -> nn.Sequ
     )
 
 
-def make_discriminator(width: int, channels: int, size: int) -> nn.Sequential:
+def make_discriminator(dense: int, width: int, channels: int, size: int) -> nn.Sequential:
     """Pictures (N, channels, size, size) → scores (N, 1); each convolution halves the side."""
     side = size // 4
+    pixels = 2 * width * side * side
+    last = [nn.Linear(pixels, dense), nn.LeakyReLU(0.2)] if dense else []
     return nn.Sequential(
         nn.Conv2d(channels, width, 4, stride=2, padding=1),
         nn.LeakyReLU(0.2),
         nn.Conv2d(width, 2 * width, 4, stride=2, padding=1),  # (N, 2 width, size/4, size/4)
         nn.LeakyReLU(0.2),
         nn.Flatten(),
-        nn.Linear(2 * width * side * side, 1),
+        *last,
+        nn.Linear(dense or pixels, 1),
     )
 
 
@@ -147,16 +153,16 @@ class ImagesGan(Experiment[ImagesGanConfig]):
     def build(self) -> None:
         """Both players, new or as shipped: a shipped file says in its metadata how large they are."""
         size, channels = self.pictures.shape[1], self.pictures.shape[3]
-        self.latent, width = self.config.latent_dimension, self.config.width
+        self.latent, dense, width = self.config.latent_dimension, self.config.dense_units, self.config.width
         tensors: dict[str, torch.Tensor] = {}
         if self.config.start == "shipped":
             try:
                 tensors, about = shipped_weights(weights_name(self.config))
             except FileNotFoundError:
                 raise Plain("weights_missing", name=weights_name(self.config)) from None
-            self.latent, width = int(about["latent_dimension"]), int(about["width"])
-        self.generator = make_generator(self.latent, width, channels, size)
-        self.discriminator = make_discriminator(width, channels, size)
+            self.latent, dense, width = (int(about[name]) for name in ("latent_dimension", "dense_units", "width"))
+        self.generator = make_generator(self.latent, dense, width, channels, size)
+        self.discriminator = make_discriminator(dense, width, channels, size)
         for player, module in (("generator", self.generator), ("discriminator", self.discriminator)):
             if tensors:
                 module.load_state_dict({name: tensors[f"{player}.{name}"].float() for name in module.state_dict()})

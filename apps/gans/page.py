@@ -73,7 +73,7 @@ QUALITY = ("modes_covered", "high_quality", "js_divergence")
 RATES = ("lr_discriminator", "lr_generator")
 TURNS = ("players", "discriminator_updates", "generator_updates")
 SIZES = ("generator_depth", "generator_width", "discriminator_depth", "discriminator_width")
-PICTURE_KNOBS = (*RATES, "loss", "width", "latent_dimension", "batch_size")
+PICTURE_KNOBS = (*RATES, "loss", "width", "dense_units", "latent_dimension", "batch_size")
 PICTURE_METRICS = ("feature_distance", "confidence", "class_share_min", "loss_discriminator", "loss_generator")
 
 

@@ -144,12 +144,14 @@ def frames(chromium: Browser, address: str) -> None:
 
 
 def plain_rate(chromium: Browser) -> float:
-    """Pictures a second of `while True` + `st.image`, as they load in the browser."""
+    """Pictures a second of `while True` + `st.image`, counted as the stage counts its own: one a screen refresh."""
     with server("tests/bench/plain_streamlit.py") as address:
         page = chromium.new_page(viewport={"width": 1440, "height": 1000})
         page.add_init_script(
-            """window.pictures = 0; document.addEventListener('load',
-               event => { if (event.target.tagName === 'IMG') window.pictures += 1; }, true);"""
+            """window.pictures = 0; let loaded = false;
+               document.addEventListener('load', event => (loaded ||= event.target.tagName === 'IMG'), true);
+               const count = () => { if (loaded) window.pictures += 1; loaded = false; requestAnimationFrame(count); };
+               requestAnimationFrame(count);"""
         )
         page.goto(address)
         wait_for(lambda: page.evaluate("window.pictures") > 5)

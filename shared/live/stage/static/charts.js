@@ -3,7 +3,8 @@
 import { mark } from "./dom.js";
 
 const OFTEN = 250; // ms between two drawings of a chart, at least
-const SHARE = 12; // and at least so many times as long as the last one took
+const SHARE = 8; // and after each drawing, of any chart, a pause so many times as long as it took,
+const LONGEST = 1000; // but no longer than this, in ms: the first drawing of a chart is its slowest
 
 let loading = null;
 
@@ -66,7 +67,6 @@ class Chart {
   constructor(element, context) {
     this.context = context;
     this.last = -Infinity;
-    this.cost = 0;
     this.visible = true;
     this.plot = document.createElement("div");
     this.plot.className = "plot";
@@ -87,7 +87,7 @@ class Chart {
   /** Ask for a drawing once enough time has gone by since the last. */
   due() {
     if (this.timer || this.gone || !this.build || !this.visible) return;
-    const wait = Math.max(OFTEN, this.cost * SHARE) * (this.context.calm() ? 4 : 1) - (performance.now() - this.last);
+    const wait = OFTEN * (this.context.calm() ? 4 : 1) - (performance.now() - this.last);
     this.timer = setTimeout(() => {
       this.timer = null;
       queue.add(this);
@@ -95,6 +95,7 @@ class Chart {
     }, Math.max(0, wait));
   }
 
+  /** Resolves to the milliseconds that the drawing took. */
   async draw() {
     const Plotly = await load(this.context.plotly);
     if (this.gone || !this.build || !this.visible || !this.size?.[0] || !this.size[1]) return;
@@ -109,8 +110,8 @@ class Chart {
     if (!this.drawn) this.plot.on("plotly_click", ({ points }) => this.click?.(points[0].pointNumber));
     this.drawn = true;
     this.last = performance.now();
-    this.cost = this.last - begun;
     mark(this.plot, "data-drawn", true);
+    return this.last - begun;
   }
 }
 
@@ -123,13 +124,13 @@ function next() {
     async () => {
       const [chart] = queue;
       queue.delete(chart);
+      let cost = 0;
       try {
-        await chart?.draw();
+        cost = (await chart?.draw()) ?? 0;
       } catch (error) {
         console.warn("stage: a chart was not drawn:", error);
       }
-      busy = false;
-      next();
+      setTimeout(() => ((busy = false), next()), Math.min(LONGEST, SHARE * cost));
     },
     { timeout: 300 },
   );
