@@ -18,7 +18,7 @@ MODEL_PACKAGES = ("tokenizers", "gguf", "filelock", "huggingface_hub", "httpx2")
 # Who may import whom, the first that fits: (files, modules of ours, other packages). <topic> is the file's own folder.
 LAYERS = (
     (r"apps/(main|pages|course)\.py", ("apps", "shared.live", "shared.ui"), ("streamlit",)),
-    (r"apps/[^/]+/page\.py", ("apps.<topic>", "shared.ui", "shared.live", *LOWEST), ("streamlit",)),
+    (r"apps/[^/]+/(page|formulas)\.py", ("apps.<topic>", "shared.ui", "shared.live", *LOWEST), ("streamlit",)),
     (r"apps/reinforcement/.*", ("apps.<topic>", "shared.live.experiment", *LOWEST), ("torch", "numpy", "gymnasium")),
     (r"apps/.*", ("apps.<topic>", "shared.live.experiment", *LOWEST), ("torch", "numpy")),
     (r"shared/ui/.*", ("shared",), ("streamlit", "starlette")),
