@@ -20,7 +20,7 @@ BETAS = (0.5, 0.999)  # Adam's, as Radford et al. 2015 set them
 DATA = 10_000  # real points
 JUDGED, SHOWN, ARROWS = 1000, 256, 128  # generated points: for the metrics, on the plane, with an arrow
 STOCK = 50  # steps between two entries in the curves of quality
-CELLS = 40  # a side of the field drawn
+CELLS = 32  # a side of the field drawn
 FIELD = points.cell_centres(CELLS)
 LONGEST = 0.3  # an arrow's length for an endless gradient, in the plane's unit
 

@@ -215,6 +215,6 @@ class Control(Experiment[ControlConfig]):
     def return_curves(self) -> Curves:
         """Of each episode, of the last hundred on average, and of evaluations; what the person last earned."""
         series = self.returns.curves()
-        if self.evaluations.kept:
+        if len(self.evaluations.kept):
             series |= self.evaluations.curves()
         return Curves(series, {} if self.person.earned is None else {"person": self.person.earned})

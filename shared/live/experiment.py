@@ -160,7 +160,13 @@ class Series:
         self.room = room
         self.stride = 1
         self.seen = 0
-        self.kept: list[list[float]] = []
+        self.count = 0
+        self.table = np.empty((room, 1 + len(names)))  # x and the values; of these rows the first `count` are filled
+
+    @property
+    def kept(self) -> np.ndarray:
+        """(T, 1 + names): a row for each point kept, x first."""
+        return self.table[: self.count]
 
     def record(self, x: float, **values: float) -> None:
         """Remember one value a name at `x`. Raises Plain("diverged") for NaN or infinity."""
@@ -168,24 +174,29 @@ class Series:
             if not math.isfinite(value):
                 raise Plain("diverged", metric=name, step=int(x))
         if self.seen % self.stride == 0:
-            if len(self.kept) >= self.room:
-                self.kept = self.kept[::2]
+            if self.count >= self.room:
+                self._keep(self.kept[::2].copy())
                 self.stride *= 2
             if self.seen % self.stride == 0:
-                self.kept.append([float(x), *(float(values[name]) for name in self.names)])
+                self.table[self.count] = [x, *(values[name] for name in self.names)]
+                self.count += 1
         self.seen += 1
+
+    def _keep(self, rows: np.ndarray) -> None:
+        self.count = len(rows)
+        self.table[: self.count] = rows
 
     def curves(self) -> dict[str, np.ndarray]:
         """Name → float32 (T, 2) of x and value, as a Curves view takes them."""
-        table = np.asarray(self.kept, dtype=np.float32).reshape(-1, 1 + len(self.names))
+        table = self.kept.astype(np.float32)
         return {name: np.ascontiguousarray(table[:, [0, i + 1]]) for i, name in enumerate(self.names)}
 
     def state_dict(self) -> dict[str, Any]:
-        return {"stride": self.stride, "seen": self.seen, "kept": [list(row) for row in self.kept]}
+        return {"stride": self.stride, "seen": self.seen, "kept": self.kept.copy()}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         self.stride, self.seen = state["stride"], state["seen"]
-        self.kept = [list(row) for row in state["kept"]]
+        self._keep(state["kept"])
 
 
 Config = TypeVar("Config")

@@ -60,9 +60,9 @@ class Seat:
     failed: bool = False
     used: float = 0.0  # s of the process this run has had, on the scale by which turns are shared out
     next_step_at: float = 0.0
-    stepped: float = 0.0  # s of steps since the last frame
-    frame_at: float = 0.0
-    frame_seconds: float = 0.0  # what a frame costs, smoothed
+    stepped: float = 0.0  # s of processor time that steps took since the last frame
+    frame_at: float = 0.0  # when the last one was due
+    frame_seconds: float = 0.0  # of processor time that a frame costs, smoothed
     status_at: float = 0.0
     saved_at: float = 0.0
     save_seconds: float = 0.0
@@ -260,7 +260,7 @@ class Scheduler:
             self._status(seat)
 
     def _step(self, seat: Seat, by_phase: bool = False) -> None:
-        start = time.perf_counter()
+        start, computed = time.perf_counter(), time.thread_time()
         self.entering(seat.key, seat.run.experiment.step_seconds)
         try:
             seat.run.advance_phase() if by_phase else seat.run.advance()
@@ -270,8 +270,7 @@ class Scheduler:
             self._fail(seat, error if isinstance(error, Plain) else _plain(error, seat.run.step_count))
         finally:
             self.entering("", 0.0)
-        now = time.perf_counter()
-        seat.stepped += now - start
+        seat.stepped += time.thread_time() - computed
         wait = SPEEDS[seat.speed]
         seat.next_step_at = start + wait if wait else 0.0
         if seat.run.experiment.done:
@@ -279,31 +278,30 @@ class Scheduler:
 
     def _frame_due(self, seat: Seat, now: float) -> bool:
         """Newest wins, at most 60 a second, and only from time that the run has earned by stepping."""
-        if seat.failed or not self._wanted(seat, now):
+        if seat.failed or not seat.watched:
             return False
         if seat.answer_owed:
             return True
+        if not self._wanted(seat, now):
+            return False
         limit = FAST_FRAMES_PER_SECOND if seat.speed == "fast" else FRAMES_PER_SECOND
-        if now - seat.frame_at < 1 / limit:
+        if now < seat.frame_at + 1 / limit:
             return False
         return SPEEDS[seat.speed] is not None or seat.stepped * FRAME_SHARE >= seat.frame_seconds * (1 - FRAME_SHARE)
 
     def _overdue(self, seat: Seat, now: float) -> bool:
         """Between its steps, the run has something new that a watcher has not seen."""
-        return (
-            seat.frame_owed
-            and not (seat.failed or seat.due(now))
-            and now - seat.frame_at >= 1 / FRAMES_PER_SECOND
-            and self._wanted(seat, now)
-        )
+        if seat.failed or not seat.watched or not seat.frame_owed or seat.due(now):
+            return False
+        return seat.answer_owed or (now >= seat.frame_at + 1 / FRAMES_PER_SECOND and self._wanted(seat, now))
 
     def _wanted(self, seat: Seat, now: float) -> bool:
-        """Somebody watches, and has taken the frames before or would find them stale."""
-        return seat.watched and (seat.credit > 0 or now - seat.frame_at > STALE_SECONDS)
+        """Who watches has taken the frames before, or would find them stale."""
+        return seat.credit > 0 or now - seat.frame_at > STALE_SECONDS
 
     def _show(self, seat: Seat) -> None:
         """Make a frame and send it."""
-        start = time.perf_counter()
+        start, computed = time.perf_counter(), time.thread_time()
         seat.frame_owed = seat.answer_owed = False
         self.entering(seat.key, seat.run.experiment.step_seconds)
         try:
@@ -314,8 +312,10 @@ class Scheduler:
             self._fail(seat, error if isinstance(error, Plain) else _plain(error, seat.run.step_count))
         finally:
             self.entering("", 0.0)
-        seat.frame_at = time.perf_counter()
-        cost = seat.frame_at - start
+        cost = time.thread_time() - computed  # waiting for a processor is no cost: a busy machine would count it twice
+        # A frame that comes a little late, after a step, does not make the next one late too.
+        period = 1 / FRAMES_PER_SECOND
+        seat.frame_at = min(start, max(seat.frame_at + period, start - period))
         seat.frame_seconds = cost if not seat.frame_seconds else 0.8 * seat.frame_seconds + 0.2 * cost
         seat.stepped = 0.0
 

@@ -6,6 +6,7 @@ import logging
 import math
 import time
 from collections.abc import Mapping
+from ipaddress import ip_address
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -21,7 +22,7 @@ MESSAGES_PER_SECOND = 240.0  # acknowledgements included: 60 frames, 60 slider m
 BURST = 480.0
 DROPPED_BEFORE_CLOSING = 5_000
 STATUS_SECONDS = 0.2
-LOOPBACK = ("127.0.0.1", "::1", "localhost")
+FRAMES_AHEAD = 2  # on their way to a browser: the one it draws, and the one that is there for its next refresh
 
 
 def parse(text: str) -> dict[str, Any]:
@@ -123,8 +124,8 @@ class Stream:
         self.engine, self.socket = engine, socket
         self.loop = asyncio.get_running_loop()
         self.news = asyncio.Event()
-        self.remote = socket.client is not None and socket.client.host not in LOOPBACK
-        self.ready = True  # the last frame sent has been drawn
+        self.remote = socket.client is not None and not on_this_machine(socket.client.host)
+        self.underway = 0  # frames sent and not yet drawn
         self.shown = 0  # sequence of the last frame sent
         self.past: bytes | None = None  # a frame from the history, to be sent
         self.looking_back = False
@@ -173,7 +174,8 @@ class Stream:
             text = message.get("text") or ""
             if not meter.allows(len(text)):
                 # A frame's receipt may be lost in the crowd; the frames after it may not.
-                self.ready = self.ready or text == '{"op":"ack"}'
+                if text == '{"op":"ack"}':
+                    self._drawn()
                 if meter.dropped > DROPPED_BEFORE_CLOSING:
                     await self.socket.close(1008)
                     return
@@ -188,8 +190,7 @@ class Stream:
 
     async def _obey(self, operation: dict[str, Any]) -> None:
         if operation["op"] == "ack":
-            self.ready = True
-            self.news.set()
+            self._drawn()
         elif operation["op"] == "seek":
             step = operation["step"]
             self.looking_back = step is not None
@@ -200,22 +201,29 @@ class Stream:
         else:
             self.engine.operate(self.viewer, operation)
 
+    def _drawn(self) -> None:
+        """The browser is done with a frame: there is room for the next."""
+        self.underway = max(0, self.underway - 1)
+        self.news.set()
+
     # -- out --------------------------------------------------------------------------------------------
 
     async def _send(self) -> None:
-        """Whenever there is news: notices, the state, and the newest frame if the last one has been drawn."""
+        """Whenever there is news: notices, the state, and the newest frame while there is room for it on the way."""
         while True:
             viewer, run = self.viewer, self.viewer.run
             self.news.clear()
             while viewer.notices:
                 await self._tell(viewer.notices.pop(0))
             await self._send_status()
-            if self.past is not None and self.ready:
-                self.ready = False
+            # Who waits for an answer does not wait for the frames before it.
+            room = self.underway < FRAMES_AHEAD or any(action <= run.frame_serial for action in viewer.actions)
+            if self.past is not None and room:
+                self.underway += 1
                 past, self.past = self.past, None
                 await self._send_frame(past, 0)
-            elif self.ready and not self.looking_back and run.frame and run.sequence != self.shown:
-                self.ready = False
+            elif room and not self.looking_back and run.frame and run.sequence != self.shown:
+                self.underway += 1
                 sequence, serial, frame = self.engine.take(viewer)
                 self.shown = sequence
                 await self._answer(viewer, serial)
@@ -257,6 +265,15 @@ class Stream:
         if text != self.status and (urgent != self.urgent or now - self.status_at >= STATUS_SECONDS):
             self.status, self.urgent, self.status_at = text, urgent, now
             await self.socket.send_text(text)
+
+
+def on_this_machine(host: str) -> bool:
+    """Whether an address is this machine's own; a server that listens on IPv6 sees 127.0.0.1 as ::ffff:127.0.0.1."""
+    try:
+        address = ip_address(host)
+    except ValueError:
+        return host == "localhost"
+    return (getattr(address, "ipv4_mapped", None) or address).is_loopback
 
 
 def same_origin(socket: WebSocket) -> bool:

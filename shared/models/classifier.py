@@ -47,7 +47,8 @@ def fashion_classifier() -> Classifier:
         model = Classifier()
     tensors, _ = shipped_weights("fashion_classifier")
     model.load_state_dict({name: tensors[name] for name in model.state_dict()}, assign=True)
-    return model.eval().requires_grad_(False)
+    # Channels last: torch's pooling is several times quicker then.
+    return model.eval().requires_grad_(False).to(memory_format=torch.channels_last)
 
 
 class Judgement(NamedTuple):
@@ -61,7 +62,7 @@ class Judgement(NamedTuple):
 def judge(images: Tensor) -> Judgement:
     """The shipped classifier on float32 (N, 1, 28, 28) in -1 … 1, in pieces that fit in a processor's cache."""
     model = fashion_classifier()
-    features = torch.cat([model.features(piece) for piece in images.split(50)])
+    features = torch.cat([model.features(piece) for piece in images.to(memory_format=torch.channels_last).split(50)])
     return Judgement(model.head(features).softmax(1), features)
 
 

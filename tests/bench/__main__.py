@@ -104,14 +104,14 @@ def latencies(page: Page, knob: str, count: int) -> list[float]:
     slider = control(stage, f"knob:{knob}")
     found = []
     for i in range(count):
-        before = stage.get_attribute("data-latency-ms")
+        stage.evaluate("e => e.dataset.latencyMs = ''")  # two in a row may be equal
         slider.evaluate(
             """(e, up) => { const input = e.matches('input') ? e : e.querySelector('input');
                 input.valueAsNumber += up ? +input.step : -input.step;
                 input.dispatchEvent(new Event('input', {bubbles: true})); }""",
             i % 2 == 0,
         )
-        wait_for(lambda before=before: stage.get_attribute("data-latency-ms") != before)
+        wait_for(lambda: stage.get_attribute("data-latency-ms"))
         found.append(float(stage.get_attribute("data-latency-ms") or "nan"))
         time.sleep(0.1)
     return found
@@ -149,7 +149,7 @@ def plain_rate(chromium: Browser) -> float:
         page = chromium.new_page(viewport={"width": 1440, "height": 1000})
         page.add_init_script(
             """window.pictures = 0; let loaded = false;
-               document.addEventListener('load', event => (loaded ||= event.target.tagName === 'IMG'), true);
+               document.addEventListener('load', event => (loaded ||= event.target.naturalWidth === 472), true);
                const count = () => { if (loaded) window.pictures += 1; loaded = false; requestAnimationFrame(count); };
                requestAnimationFrame(count);"""
         )

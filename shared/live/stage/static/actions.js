@@ -7,7 +7,7 @@ const FORWARD = new Set(["play", "step", "phase", "reset", "seed", "configure"])
 export class Actions {
   constructor(stage) {
     this.stage = stage;
-    this.waiting = new Map(); // what a drag will send at the next animation frame
+    this.waiting = new Map(); // what a drag will send at the next animation frame; null: what has been sent in this one
   }
 
   /** Send one operation; with `all`, the other stages of the group do the same. */
@@ -20,15 +20,20 @@ export class Actions {
       window.dispatchEvent(new CustomEvent(GROUP, { detail: { group: stage.data.group, from: stage, operation } }));
   }
 
-  /** For drags: at most one operation of a kind an animation frame, the last value always. */
+  /** For drags: at most one operation of a kind an animation frame, the first at once and the last value always. */
   coalesce(operation) {
+    const kind = `${operation.op} ${operation.name ?? ""}`;
     const first = this.waiting.size === 0;
-    this.waiting.set(`${operation.op} ${operation.name ?? ""}`, [operation, performance.now()]);
+    if (this.waiting.has(kind)) this.waiting.set(kind, [operation, performance.now()]);
+    else {
+      this.waiting.set(kind, null);
+      this.send(operation);
+    }
     if (first) requestAnimationFrame(() => this.flush());
   }
 
   flush() {
-    const waiting = [...this.waiting.values()];
+    const waiting = [...this.waiting.values()].filter(Boolean);
     this.waiting.clear();
     for (const [operation, when] of waiting) this.send(operation, false, when);
   }

@@ -1,4 +1,4 @@
-// Draws frames as they come, at most one a screen refresh, and asks for the next when one is drawn.
+// Draws frames as they come, one a screen refresh, and asks for the next when one is drawn.
 
 import { decode } from "./wire.js";
 
@@ -10,10 +10,10 @@ export class Projector {
     this.on = on;
     this.started = new Map(); // operation id → when the person acted
     this.answer = null; // the operation that the next frame to arrive shows
-    this.next = null; // the frame to draw, {frame, answer}
-    this.owed = false; // whether the server waits to hear of it
+    this.waiting = []; // frames to draw, {frame, answer}: no more than the server sends ahead
+    this.owed = 0; // frames that the server waits to hear of
     this.last = -Infinity;
-    this.hidden = () => document.hidden && this.next && this.settle();
+    this.hidden = () => document.hidden && this.skip();
     document.addEventListener("visibilitychange", this.hidden);
   }
 
@@ -31,34 +31,44 @@ export class Projector {
   async show(buffer) {
     const answer = this.answer;
     this.answer = null;
+    this.owed += 1;
     try {
       let frame = decode(buffer);
       if (frame instanceof Promise) frame = await frame;
       if (this.closed) return;
-      this.next = { frame, answer: answer ?? this.next?.answer ?? null };
+      this.waiting.push({ frame, answer });
     } catch (error) {
       console.warn("stage: a frame could not be read:", error);
-      return this.on.acknowledge();
+      return this.settle(1);
     }
-    this.owed = true;
-    if (document.hidden) setTimeout(() => this.settle(), CALM);
+    // Frames come unevenly, and are shown evenly; but who waits for an answer sees it with the next refresh.
+    if (answer !== null || this.on.calm()) this.skip();
+    if (document.hidden) setTimeout(() => this.skip(), CALM);
     this.schedule();
+  }
+
+  /** Let all frames go but the newest, and while nobody can see the page, ask for the next instead of drawing. */
+  skip() {
+    const newest = this.waiting.at(-1);
+    if (!newest) return;
+    newest.answer = this.waiting.findLast(({ answer }) => answer !== null)?.answer ?? null;
+    this.settle(this.waiting.splice(0, this.waiting.length - 1).length);
+    if (document.hidden) this.settle(this.owed);
   }
 
   schedule() {
     if (this.ticket) return;
     this.ticket = requestAnimationFrame((now) => {
       this.ticket = 0;
-      const wait = this.on.calm() && this.next?.answer === null ? CALM - (now - this.last) : 0;
+      const wait = this.on.calm() && this.waiting[0]?.answer === null ? CALM - (now - this.last) : 0;
       if (wait > 0) this.timer ??= setTimeout(() => ((this.timer = null), this.schedule()), wait);
       else this.draw(now);
     });
   }
 
   draw(now) {
-    if (!this.next) return;
-    const { frame, answer } = this.next;
-    this.next = null;
+    if (!this.waiting.length) return;
+    const { frame, answer } = this.waiting.shift();
     this.last = now;
     try {
       this.on.draw(frame);
@@ -66,7 +76,8 @@ export class Projector {
       console.error("stage: a frame was not drawn:", error);
     }
     if (answer !== null) this.measure(answer);
-    this.settle();
+    this.settle(1);
+    if (this.waiting.length) this.schedule();
   }
 
   measure(answer) {
@@ -75,10 +86,9 @@ export class Projector {
     for (const id of this.started.keys()) if (id <= answer) this.started.delete(id);
   }
 
-  /** Tell the server, once a frame, that the next may come. */
-  settle() {
-    if (this.owed) this.on.acknowledge();
-    this.owed = false;
+  /** Tell the server of `count` frames more that it may send others for; of each but once. */
+  settle(count) {
+    for (; count > 0 && this.owed > 0; count--, this.owed--) this.on.acknowledge();
   }
 
   close() {
@@ -86,6 +96,6 @@ export class Projector {
     cancelAnimationFrame(this.ticket);
     clearTimeout(this.timer);
     document.removeEventListener("visibilitychange", this.hidden);
-    this.next = null;
+    this.waiting = [];
   }
 }

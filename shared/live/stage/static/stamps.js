@@ -2,17 +2,20 @@
 
 const stamps = new Map();
 
-/** A small canvas with one marker in its middle; `radius` and the halo are device pixels. */
+/**
+ * A small picture with one marker in its middle; `radius` and the halo are device pixels. A bitmap and no canvas: a
+ * canvas could change, so the browser takes a picture of it at every copy.
+ */
 export function stamp(shape, colour, radius, ratio = 1) {
   const key = `${shape} ${colour} ${radius} ${ratio}`;
-  let canvas = stamps.get(key);
-  if (!canvas) stamps.set(key, (canvas = make(shape, colour, radius, ratio)));
-  return canvas;
+  let picture = stamps.get(key);
+  if (!picture) stamps.set(key, (picture = make(shape, colour, radius, ratio)));
+  return picture;
 }
 
 function make(shape, colour, radius, ratio) {
-  const canvas = document.createElement("canvas");
-  canvas.width = canvas.height = 2 * Math.ceil(radius + 1.5 * ratio) + 1;
+  const side = 2 * Math.ceil(radius + 1.5 * ratio) + 1;
+  const canvas = new OffscreenCanvas(side, side);
   const pen = canvas.getContext("2d", { willReadFrequently: true });
   pen.translate(canvas.width / 2, canvas.height / 2);
   const outline = path(shape, radius);
@@ -33,7 +36,7 @@ function make(shape, colour, radius, ratio) {
     pen.fillStyle = colour;
     pen.fill(outline);
   }
-  return canvas;
+  return canvas.transferToImageBitmap();
 }
 
 function path(shape, r) {
