@@ -20,8 +20,7 @@ BETAS = (0.5, 0.999)  # Adam's, as Radford et al. 2015 set them
 DATA = 10_000  # real points
 JUDGED, SHOWN, ARROWS = 1000, 256, 128  # generated points: for the metrics, on the plane, with an arrow
 STOCK = 50  # steps between two entries in the curves of quality
-CELLS = 32  # a side of the field drawn
-FIELD = points.cell_centres(CELLS)
+FIELD = points.cell_centres(CELLS := 32)  # where the field is drawn; CELLS a side
 LONGEST = 0.3  # an arrow's length for an endless gradient, in the plane's unit
 
 
@@ -258,7 +257,7 @@ class PointsGan(Experiment[PointsGanConfig]):
     # -- what there is to see ------------------------------------------------------------------------------
 
     def note(self, series: Series, *values: float) -> None:
-        """Remember this update's numbers, in the order of the series' names, for curves and the next frame."""
+        """Remember this update's numbers, in the order of the series' names, for curves and frames."""
         named = dict(zip(series.names, values, strict=True))
         series.record(self.step_count, **named)
         self.latest.update(named)
@@ -277,7 +276,8 @@ class PointsGan(Experiment[PointsGanConfig]):
     @torch.no_grad()
     def frame(self) -> Frame:
         """The players as they stand, judged on fixed noise; between the phases, the batch in play."""
-        samples = self.generator(self.fixed_noise)
+        made = self.generator(torch.cat([self.fixed_noise, self.latent_grid.flatten(0, 1)]))
+        samples, mesh = made[:JUDGED], made[JUDGED:].reshape(*self.latent_grid.shape[:2], 2)
         real, fake = self.data[:SHOWN], samples[:SHOWN]
         if not self.between_steps:
             real, fake = self.batch.real[:SHOWN], self.generator(self.batch.noise[:SHOWN])
@@ -292,13 +292,13 @@ class PointsGan(Experiment[PointsGanConfig]):
                 raise Plain("diverged", metric=name, step=self.step_count)
         wavers, sure = scale(self.config.loss, real_scores, fake_scores)
         views = {
-            "plane": self.plane(real, fake, belief(self.config.loss, field, wavers, sure)),
+            "plane": self.plane(real, fake, belief(self.config.loss, field, wavers, sure), mesh),
             "scores": score_histogram(real_scores, fake_scores),
             "norms": layer_norms(self.generator, self.discriminator, gradients),
         }
         return Frame(metrics, views | self.curves())
 
-    def plane(self, real: Tensor, fake: Tensor, field: Tensor) -> Plane:
+    def plane(self, real: Tensor, fake: Tensor, field: Tensor, mesh: Tensor) -> Plane:
         """Points, field and the generator's folded latent grid; arrows once the generator has been told."""
         told = self.between_steps or self.phase_index in (0, self.phases.index("generator_moves"))
         return Plane(
@@ -306,7 +306,7 @@ class PointsGan(Experiment[PointsGanConfig]):
             points={"real": real.numpy(), "generated": fake.numpy()},
             field=field.reshape(CELLS, CELLS).numpy(),
             arrows=arrows(self.discriminator, self.config.loss, fake[:ARROWS]).numpy() if told else None,
-            mesh=self.generator(self.latent_grid.flatten(0, 1)).reshape(*self.latent_grid.shape[:2], 2).numpy(),
+            mesh=mesh.numpy(),
             drawable=self.dataset == "drawn",
         )
 

@@ -3,7 +3,7 @@
 import { mark } from "./dom.js";
 
 const OFTEN = 250; // ms between two drawings of a chart, at least
-const SHARE = 8; // and after each drawing, of any chart, a pause so many times as long as it took,
+const SHARE = 12; // and after each drawing, of any chart, a pause so many times as long as it took,
 const LONGEST = 1000; // but no longer than this, in ms: the first drawing of a chart is its slowest
 
 let loading = null;
