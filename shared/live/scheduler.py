@@ -293,7 +293,7 @@ class Scheduler:
         """Between its steps, the run has something new that a watcher has not seen."""
         if seat.failed or not seat.watched or not seat.frame_owed or seat.due(now):
             return False
-        return seat.answer_owed or (now >= seat.frame_at + 1 / FRAMES_PER_SECOND and self._wanted(seat, now))
+        return now >= seat.frame_at + 1 / FRAMES_PER_SECOND and (seat.answer_owed or self._wanted(seat, now))
 
     def _wanted(self, seat: Seat, now: float) -> bool:
         """Who watches has taken the frames before, or would find them stale."""

@@ -217,7 +217,8 @@ class Stream:
                 await self._tell(viewer.notices.pop(0))
             await self._send_status()
             # Who waits for an answer does not wait for the frames before it.
-            room = self.underway < FRAMES_AHEAD or any(action <= run.frame_serial for action in viewer.actions)
+            awaited = (serial for serial, number in viewer.actions.items() if number is not None)
+            room = self.underway < FRAMES_AHEAD or any(serial <= run.frame_serial for serial in awaited)
             if self.past is not None and room:
                 self.underway += 1
                 past, self.past = self.past, None

@@ -245,7 +245,7 @@ def _prose(topic: Topic, scene: Scene, its: Text, own: Text) -> None:
             st.latex(formula.latex)
             st.markdown(its(f"formulas.{formula.key}.words"))
         with right:
-            st.code(inspect.getsource(formula.code), language="python")
+            st.code(inspect.getsource(formula.code), language="python", wrap_lines=True)
     _challenges(scene, its, own)
     with st.expander(own("differences")):
         st.markdown(its("differences"))

@@ -327,21 +327,30 @@ def test_ten_thousand_messages_at_once_disturb_nobody_else(address: str, engine:
 # -- frames ------------------------------------------------------------------------------------------------
 
 
-def test_no_second_frame_before_the_first_is_drawn(engine: Engine, address: str, tickets: Tickets) -> None:
+def test_no_third_frame_before_the_first_is_drawn(engine: Engine, address: str, tickets: Tickets) -> None:
     run, _ = engine.look_up(tickets.owner)
     with Browser(address, tickets.owner, draws=False) as browser:
         browser.until(lambda: browser.frames, "the first frame")
         browser.send("play")
-        browser.until(lambda: run.sequence >= 4, "some more frames to be made")
-        assert len(browser.frames) == 1
+        browser.until(lambda: run.sequence >= 5, "some more frames to be made")
+        browser.quiet()
+        assert len(browser.frames) == 2  # the one it draws, and the one for its next refresh
 
         # The newest wins: not one that has waited since the first.
         newest = wire.header_of(run.frame)["step"]
         browser.send("ack")
-        browser.until(lambda: len(browser.frames) == 2, "the second frame")
+        browser.until(lambda: len(browser.frames) == 3, "the third frame")
         assert browser.step >= newest > 1
         browser.quiet()
-        assert len(browser.frames) == 2
+        assert len(browser.frames) == 3
+
+
+def test_who_waits_for_an_answer_does_not_wait_for_the_frames_before_it(address: str, tickets: Tickets) -> None:
+    with Browser(address, tickets.owner, draws=False) as browser:
+        browser.send("play")
+        browser.until(lambda: len(browser.frames) == 2, "as many frames as are sent ahead")
+        browser.send("knob", name="scale", value=0.5, id=7)
+        browser.until(lambda: len(browser.frames) == 3, "the frame that shows the knob's move")
 
 
 def test_a_sluggard_does_not_slow_another_viewer(address: str, owner: Browser, tickets: Tickets) -> None:
@@ -374,6 +383,7 @@ def test_looking_back_moves_one_viewer_and_stops_nothing(address: str, owner: Br
         owner.send("play")
         owner.until(lambda: owner.status["history"]["last"] > 30, "some history")
         viewer.send("seek", step=0)
+        viewer.quiet()  # frames that were on their way
         viewer.until(lambda: viewer.frames and viewer.step == 0, "the first step")
         step = owner.step
         owner.until(lambda: owner.step > step + 30, "the run to go on")
