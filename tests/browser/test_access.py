@@ -48,7 +48,8 @@ def test_every_control_is_reached_by_the_keyboard_and_has_a_name(page: Page, app
     reached = set()
     for _ in range(80):
         where = page.evaluate(
-            """() => { let e = document.activeElement; while (e?.shadowRoot?.activeElement) e = e.shadowRoot.activeElement;
+            """() => { let e = document.activeElement;
+                 while (e?.shadowRoot?.activeElement) e = e.shadowRoot.activeElement;
                  return [e?.closest('[data-control]')?.dataset.control ?? null, e?.matches(':focus-visible')]; }"""
         )
         reached.add(where[0])
