@@ -81,6 +81,7 @@ class Viewer:
     def __init__(self, engine: "Engine", run: LiveRun, role: Role, wake: Callable[[], None]) -> None:
         self.engine, self.run, self.role, self.wake = engine, run, role, wake
         self.notices: list[dict[str, Any]] = []
+        self.drawn = False  # the browser has shown a frame
         self.actions: dict[int, int | None] = {}  # operation serial → this browser's own number for it
 
     def close(self) -> None:

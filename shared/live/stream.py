@@ -204,6 +204,7 @@ class Stream:
     def _drawn(self) -> None:
         """The browser is done with a frame: there is room for the next."""
         self.underway = max(0, self.underway - 1)
+        self.viewer.drawn = True
         self.news.set()
 
     # -- out --------------------------------------------------------------------------------------------

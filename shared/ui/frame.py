@@ -1,6 +1,7 @@
 """The frame that every page shares: navigation, language, lecture mode, a topic's scenes and its prose."""
 
 import inspect
+import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -29,6 +30,7 @@ from shared.ui.visit import (
 )
 
 HERE = Path(__file__).parent
+STAGE_FIRST = 1.0  # s that the prose waits for the stage, at most
 LANGUAGE_NAMES = {"en": "English", "es": "Español"}
 
 
@@ -97,11 +99,21 @@ def show_topic(topic: Topic, now: Visit) -> None:
         st.markdown(its("idea"))
         _scene_picker(topic, scene, its, own)
         st.markdown(its(f"scenes.{scene.id}.caption"))
-    _stages(topic, scene, now, its)
+    tokens = _stages(topic, scene, now, its)
     for notice in now.notices[:NOTICES]:
         st.warning(sentence(notice.code, notice.details, now.language), icon=":material/warning:")
     if not now.lecture:
+        _wait_for_stages(tokens)
         _prose(topic, scene, its, own)
+
+
+def _wait_for_stages(tokens: Sequence[str]) -> None:
+    """Until the stages show something: a browser that lays out the prose with them moves half a second later."""
+    deadline = time.monotonic() + STAGE_FIRST
+    for token in tokens:
+        run, _ = the_engine().look_up(token)
+        while not any(viewer.drawn for viewer in list(run.viewers)) and time.monotonic() < deadline:
+            time.sleep(0.01)
 
 
 def _scene_picker(topic: Topic, scene: Scene, its: Text, own: Text) -> None:
@@ -124,22 +136,23 @@ def _scene_picker(topic: Topic, scene: Scene, its: Text, own: Text) -> None:
     )
 
 
-def _stages(topic: Topic, scene: Scene, now: Visit, its: Text) -> None:
-    """One stage a pane, side by side."""
+def _stages(topic: Topic, scene: Scene, now: Visit, its: Text) -> list[str]:
+    """One stage a pane, side by side. Returns the tokens of their runs."""
     watched = st.query_params.get("watch")
     try:
         if watched:
             the_engine().look_up(watched)
             _stage(topic, scene, 0, watched, now, its)
-            return
+            return [watched]
         tokens = [_token(topic, scene, pane, now) for pane in range(len(scene.panes))]
     except Plain as problem:
         now.notices.append(problem)
-        return
+        return []
     columns = st.columns(len(tokens)) if len(tokens) > 1 else [st.container()]
     for pane, (column, token) in enumerate(zip(columns, tokens, strict=True)):
         with column:
             _stage(topic, scene, pane, token, now, its)
+    return tokens
 
 
 def _token(topic: Topic, scene: Scene, pane: int, now: Visit) -> str:
