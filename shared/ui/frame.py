@@ -252,13 +252,11 @@ def _prose(topic: Topic, scene: Scene, its: Text, own: Text) -> None:
     if scene.code:
         st.header(own("maths"))
     for formula in scene.code:
-        left, right = st.columns(2)
-        with left:
-            st.subheader(its(f"formulas.{formula.key}.title"))
-            st.latex(formula.latex)
-            st.markdown(its(f"formulas.{formula.key}.words"))
-        with right:
-            st.code(inspect.getsource(formula.code), language="python", wrap_lines=True)
+        st.subheader(its(f"formulas.{formula.key}.title"))
+        st.latex(formula.latex)
+        left, right = st.columns([2, 3])
+        left.markdown(its(f"formulas.{formula.key}.words"))
+        right.code(inspect.getsource(formula.code), language="python", wrap_lines=True)
     _challenges(scene, its, own)
     with st.expander(own("differences")):
         st.markdown(its("differences"))

@@ -64,7 +64,7 @@ export class Controls {
       if (event.target.value !== "" && Number.isInteger(value) && value >= 0) this.stage.actions.send({ op: "seed", value }, true);
       else event.target.value = this.status?.seed ?? 0;
     };
-    return h("input", { type: "number", min: 0, step: 1, "data-control": "seed", onchange: turned });
+    return h("input", { type: "number", min: 0, step: 1, "data-control": "seed", "aria-label": this.stage.word("controls", "seed"), onchange: turned });
   }
 
   /** The history's slider with the step beside it. The thumb rests at the end while one looks at the present. */
