@@ -26,6 +26,7 @@ export class Controls {
       this.button("step", "step", () => stage.actions.step()),
       stage.data.phases?.length ? this.button("phase", "phase", () => stage.actions.phase()) : null,
       this.button("reset", "reset", () => stage.actions.reset()),
+      ...(stage.data.remedies ?? []).map((remedy) => this.remedy(remedy)),
       this.speed,
       h("span", { class: "seed" }, h("label", {}, h("span", {}, stage.word("controls", "seed")), this.seed), this.button("new-seed", "dice", () => stage.actions.newSeed(), "bare", "new_seed")),
     ];
@@ -43,6 +44,12 @@ export class Controls {
   button(control, picture, press, look = "", word = control) {
     const text = this.stage.word("controls", word);
     return h("button", { type: "button", class: look, "data-control": control, title: text, onclick: press }, icon(ICONS[picture]), h("span", { class: "text" }, text));
+  }
+
+  /** Live knobs that one press moves on the running run. */
+  remedy({ id, label, knobs }) {
+    const press = () => Object.entries(knobs).forEach(([name, value]) => this.stage.actions.send({ op: "knob", name, value }));
+    return h("button", { type: "button", class: "remedy", "data-control": `remedy:${id}`, onclick: press }, label);
   }
 
   speedList() {

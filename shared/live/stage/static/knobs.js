@@ -18,17 +18,11 @@ export class Knobs {
   /** Other knobs, another language, another scene. */
   update() {
     const { data } = this.stage;
-    this.element.hidden = !data.knobs.length && !data.remedies?.length;
+    this.element.hidden = !data.knobs.length;
     write(this.summary, this.stage.word("controls", "knobs"));
     this.widgets.clear();
-    const remedies = (data.remedies ?? []).map((remedy) => this.remedy(remedy));
-    this.list.replaceChildren(...remedies, ...data.knobs.map((knob) => this.row(knob)));
+    this.list.replaceChildren(...data.knobs.map((knob) => this.row(knob)));
     if (this.config) this.show(this.config);
-  }
-
-  remedy({ id, label, knobs }) {
-    const press = () => Object.entries(knobs).forEach(([name, value]) => this.stage.actions.send({ op: "knob", name, value }));
-    return h("button", { type: "button", class: "remedy", "data-control": `remedy:${id}`, onclick: press }, label);
   }
 
   row(knob) {
