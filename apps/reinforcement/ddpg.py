@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from apps.reinforcement.agent import Agent, finite, states
 from apps.reinforcement.environments import Step, World
-from apps.reinforcement.networks import Quick, adam, follow, mlp
+from apps.reinforcement.networks import Adam, Quick, Weights, mlp
 from apps.reinforcement.replay import Replay
 from shared.live.experiment import Curves, View
 
@@ -57,6 +57,7 @@ class DDPG(Agent):
     the first steps are taken by lot; small networks, one learning rate for both.
     """
 
+    shown_every = 1
     kept = ("actor", "critics", "actor_target", "critic_targets", "replay", "steps", "sampled", "by_lot")
 
     def __init__(
@@ -70,12 +71,14 @@ class DDPG(Agent):
         self.critics, self.critic_targets = (
             nn.ModuleList(mlp(size + motors, 1, width, nn.ReLU) for _ in range(2 if twin else 1)) for _ in range(2)
         )
-        self.actor_target.load_state_dict(self.actor.state_dict())
-        self.critic_targets.load_state_dict(self.critics.state_dict())
+        self.actor_weights, self.critic_weights = Weights(self.actor), Weights(self.critics)
+        self.target_weights = (Weights(self.actor_target), Weights(self.critic_targets))
+        self.target_weights[0].copy(self.actor_weights)
+        self.target_weights[1].copy(self.critic_weights)
         self.acting, self.quick_critics = Quick(self.actor), [Quick(critic) for critic in self.critics]
         self.optimizers = {
-            "actor": adam(self.actor.parameters(), self.base_rate),
-            "critics": adam(self.critics.parameters(), self.base_rate),
+            "actor": Adam(self.actor_weights, self.base_rate),
+            "critics": Adam(self.critic_weights, self.base_rate),
         }
         self.replay = Replay(world, replay_size)
         self.steps = 0
@@ -92,6 +95,7 @@ class DDPG(Agent):
         self.steps += 1
         if self.steps >= self.settings.warm_up:
             self.update()
+        self.metrics["remembered"] = len(self.replay)
 
     def update(self) -> None:
         """One batch from the memory: the critics learn from it, and, unless it is to wait, the actor from them."""
@@ -100,14 +104,13 @@ class DDPG(Agent):
         pairs = torch.cat([batch.observations, batch.actions], dim=1)
         guesses = [critic(pairs).squeeze(1) for critic in self.critics]
         loss = torch.stack([F.mse_loss(guess, target) for guess in guesses]).sum()
-        self.optimizers["critics"].zero_grad()
-        loss.backward()
+        self.critic_weights.descend(loss)
         self.optimizers["critics"].step()
         self.updates += 1
         if not self.delayed or self.updates % s.actor_every == 0:
             self.improve_actor(batch.observations)
-            follow(self.actor_target, self.actor, s.follow)
-            follow(self.critic_targets, self.critics, s.follow)
+            self.target_weights[0].follow(self.actor_weights, s.follow)
+            self.target_weights[1].follow(self.critic_weights, s.follow)
         self.replay.learned(batch.places, (target - guesses[0]).detach().numpy())
         self.sampled = batch.places
         self.metrics["loss"] = finite(loss.item(), self.updates)
@@ -128,8 +131,7 @@ class DDPG(Agent):
         for weight in self.critics[0].parameters():
             weight.requires_grad_(False)  # the slope goes through the critic and leaves it as it is
         loss = -self.critics[0](torch.cat([observations, actions], dim=1)).mean()
-        self.optimizers["actor"].zero_grad()
-        loss.backward()
+        self.actor_weights.descend(loss)
         self.optimizers["actor"].step()
         for weight in self.critics[0].parameters():
             weight.requires_grad_(True)

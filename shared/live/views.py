@@ -130,6 +130,7 @@ class Sketch(View):
     keys:   directions that a person may hold: {"kind": "hold", "view": name, "direction": "left", …, "" = none}.
     pullable: a person may pull at it: {"kind": "pull", "view": name, "start": [x, y], "hand": [x, y]}, where they took
             hold and where they are now, from the middle of `bounds`; {"kind": "drop", "view": name} when they let go.
+    title:  a name for the heading, where it is not always the same.
     """
 
     kind: ClassVar[str] = "sketch"
@@ -142,6 +143,7 @@ class Sketch(View):
     names: tuple[str, ...]
     keys: tuple[str, ...] = ()
     pullable: bool = False
+    title: str = ""
 
 
 @dataclass(frozen=True)

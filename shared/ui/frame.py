@@ -199,6 +199,7 @@ def _stage_data(topic: Topic, scene: Scene, pane: int, token: str, now: Visit, i
         "lecture": now.lecture,
         "autoplay": not now.lecture,
         "layout": list(scene.layout),
+        "spare": list(scene.spare),
         "views": its.all("views"),
         "knobs": _knob_widgets(scene, pane, its),
         "words": words(now.language) | {"names": its.all("names") | _labels(its.all("metrics"))},
