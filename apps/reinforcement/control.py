@@ -206,7 +206,9 @@ class Control(Experiment[ControlConfig]):
         thought = np.array([*self.shown.values, agent.value(observation)], np.float32)
         views: dict[str, View] = {
             "play": self.shown.sketch(),
-            "past": self.past.sketch(title="past_shipped" if self.album.steps[page] in self.album.judged else "past_own"),
+            "past": self.past.sketch(
+                title="past_shipped" if self.album.steps[page] in self.album.judged else "past_own"
+            ),
             "yours": self.person.sketch(tuple(way for way in agent.world.keys if way)),
             "actions": self.action_bars(agent.shown(agent.acting(observation[None])[0])),
             "value": Curves({"value": np.column_stack([np.arange(len(thought)), thought]).astype(np.float32)}),

@@ -22,7 +22,7 @@ class Settings:
     learning_rate: float = 3e-4
     discount: float = 0.99  # γ
     warm_up: int = 1000  # steps before the first update
-    update_every: int = 1
+    update_every: int = 2
     follow: float = 0.01  # τ, of the way that the target network goes towards the network after each update
     exploring: int = 5000  # steps within which ε falls from 1 to ...
     epsilon: float = 0.04

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from apps.reinforcement.agent import ActorCritic, finite, histogram, states
 from apps.reinforcement.environments import Step, World

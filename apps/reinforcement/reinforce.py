@@ -74,7 +74,7 @@ class Reinforce(ActorCritic):
             self.episode = []
 
     def update(self, tail: float) -> None:
-        """One whole episode, one step of Adam; the baseline, in weights of its own, learns what it should have expected."""
+        """One whole episode, one step of Adam; the baseline, in weights of its own, learns what to expect."""
         observations, actions, rewards = (np.stack(column) for column in zip(*self.episode, strict=True))
         earned = returns(rewards, self.settings.discount, tail)
         seen, taken, gained = tensors(observations, actions, earned)

@@ -71,7 +71,9 @@ class Replay:
             weights = (weights / weights.max()).astype(np.float32)
             self.draws += 1
         columns = (self.observations, self.actions, self.rewards, self.following, self.terminated)
-        observations, actions, rewards, following, terminated = tensors(*(column.take(places, axis=0) for column in columns))
+        observations, actions, rewards, following, terminated = tensors(
+            *(column.take(places, axis=0) for column in columns)
+        )
         return Batch(observations, actions, rewards, following, terminated, tensors(weights)[0], places)
 
     def learned(self, places: np.ndarray, errors: np.ndarray) -> None:

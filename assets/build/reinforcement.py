@@ -24,8 +24,8 @@ WEIGHTS = Path(__file__).parents[1] / "weights"
 BUDGETS = {
     "CartPole": (100_000, 500.0),
     "Acrobot": (200_000, -85.0),
-    "Pendulum": (300_000, -150.0),
-    "LunarLander": (1_500_000, 265.0),
+    "Pendulum": (100_000, -150.0),
+    "LunarLander": (1_500_000, 250.0),
 }
 JUDGED = 100  # evaluations within a budget
 
@@ -66,7 +66,7 @@ class Diary:
 def train(env: str) -> tuple[Run, Diary, dict[str, torch.Tensor]]:
     """Until the budget is spent or the bar reached. Returns the run, its diary, and the best one's whole networks."""
     budget, bar = BUDGETS[env]
-    run, diary = Run(Control, {"env": env, "algorithm": ALGORITHM, "evaluate_every": budget}, 0), Diary()
+    run, diary = Run(Control, {"env": env, "algorithm": ALGORITHM, "evaluate_every": 1_000_000}, 0), Diary()
     control, start, best = run.experiment, time.monotonic(), dict[str, torch.Tensor]()
     while control.env_steps < budget and (not diary.earned or max(diary.earned) < bar):
         if control.env_steps >= len(diary.steps) * budget // JUDGED and not control.agent.pending:
@@ -85,15 +85,18 @@ def train(env: str) -> tuple[Run, Diary, dict[str, torch.Tensor]]:
 def write(env: str, diary: Diary, best: dict[str, torch.Tensor]) -> None:
     """The chosen pages as safetensors, and the card."""
     places = diary.chosen()
-    tensors = {f"page.{i}.{j}": torch.from_numpy(a.copy()) for i, p in enumerate(places) for j, a in enumerate(diary.pages[p])}
+    tensors = {
+        f"page.{i}.{j}": torch.from_numpy(a.copy()) for i, p in enumerate(places) for j, a in enumerate(diary.pages[p])
+    }
     steps, earned = [diary.steps[place] for place in places], [round(diary.earned[place], 2) for place in places]
     path = WEIGHTS / f"{file_name(env)}.safetensors"
     about = {"env": env, "algorithm": ALGORITHM, "steps": json.dumps(steps), "evaluations": json.dumps(earned)}
     save_file(tensors | best, path, about)
-    how = f"apps/reinforcement/control.py, {ALGORITHM} with the settings of the page, seed 0, one thread, judged {JUDGED} "
-    how += f"times within {BUDGETS[env][0]:,} steps of the environment, until an evaluation (20 episodes without chance) "
-    how += f"reached {BUDGETS[env][1]:g} or the steps were spent. The best earned {earned[-1]:g}, after {steps[-1]:,} steps; "
-    how += f"the clueless one {earned[0]:g}. Half precision; the evaluations are of the rounded weights."
+    budget, bar = BUDGETS[env]
+    how = f"apps/reinforcement/control.py, {ALGORITHM} with the settings of the page, seed 0, one thread, judged every "
+    how += f"{budget // JUDGED:,} steps until an evaluation (20 episodes without chance) earned {bar:g}, or for "
+    how += f"{budget:,} steps. The best earned {earned[-1]:g}, after {steps[-1]:,} steps; the clueless one {earned[0]:g}. "
+    how += "Half precision; the evaluations are of the rounded weights."
     write_card(
         WEIGHTS / f"{file_name(env)}.card.toml", [path], title=f"An agent of {env}, from clueless to expert",
         licence="MIT, like the app", source=f"Trained for this app on Gymnasium's {env} (MIT).",

@@ -6,7 +6,7 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from apps.reinforcement import a3c, ddpg, dqn, ppo, reinforce
+from apps.reinforcement import a3c, dqn, ppo, reinforce
 from apps.reinforcement.a3c import A3C
 from apps.reinforcement.ddpg import DDPG
 from apps.reinforcement.dqn import DQN

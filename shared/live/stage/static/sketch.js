@@ -45,11 +45,11 @@ export function draw(element, view, context) {
   surface.describe(`${context.title}. ${[...seen].join(", ")}`);
 }
 
-/** World → device pixels with one scale for both directions, centred. */
+/** World → device pixels with one scale for both directions; under its heading, wherever the element is taller. */
 function mapping([x0, x1, y0, y1], { width, height, ratio }) {
   const margin = 4 * ratio;
   const scale = Math.max(1e-9, Math.min((width - 2 * margin) / (x1 - x0), (height - 2 * margin) / (y1 - y0)));
-  return { scale, left: width / 2 - (scale * (x0 + x1)) / 2, base: height / 2 + (scale * (y0 + y1)) / 2, ratio };
+  return { scale, left: width / 2 - (scale * (x0 + x1)) / 2, base: margin + scale * y1, ratio };
 }
 
 function shape({ points, ends, widths }, i, { scale, left, base, ratio }) {
