@@ -95,8 +95,8 @@ def write(env: str, diary: Diary, best: dict[str, torch.Tensor]) -> None:
     budget, bar = BUDGETS[env]
     how = f"apps/reinforcement/control.py, {ALGORITHM} with the settings of the page, seed 0, one thread, judged every "
     how += f"{budget // JUDGED:,} steps until an evaluation (20 episodes without chance) earned {bar:g}, or for "
-    how += f"{budget:,} steps. The best earned {earned[-1]:g}, after {steps[-1]:,} steps; the clueless one {earned[0]:g}. "
-    how += "Half precision; the evaluations are of the rounded weights."
+    how += f"{budget:,} steps. The best earned {earned[-1]:g}, after {steps[-1]:,} steps; the clueless one "
+    how += f"{earned[0]:g}. Half precision; the evaluations are of the rounded weights."
     write_card(
         WEIGHTS / f"{file_name(env)}.card.toml", [path], title=f"An agent of {env}, from clueless to expert",
         licence="MIT, like the app", source=f"Trained for this app on Gymnasium's {env} (MIT).",
