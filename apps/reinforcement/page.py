@@ -90,7 +90,7 @@ REINFORCEMENT = Topic(
         ),
         Scene(
             id="race", experiment="reinforcement/race", spare=("third", "fourth"), code=(TD_TARGET, N_STEP),
-            layout=("first second returns", "third fourth returns"),
+            layout=("first second means", "third fourth means"),
             metrics=("env_steps", "first_mean", "second_mean", "third_mean", "fourth_mean"),
             knobs=("env", "first", "second", "third", "fourth", "learning_rate_factor", "temperature"),
         ),

@@ -122,7 +122,7 @@ class Race(Experiment[RaceConfig]):
             means[f"racer_{racer.name}"] = control.returns.curves()["episode_return_mean_100"]
             if control.recent:
                 metrics[f"{lane}_mean"] = sum(control.recent) / len(control.recent)
-        return Frame(metrics, views | {"returns": Curves(means)})
+        return Frame(metrics, views | {"means": Curves(means)})
 
     def state_dict(self) -> dict[str, Any]:
         state = {"step_count": self.step_count, "env_steps": self.env_steps}

@@ -284,7 +284,7 @@ def test_each_racer_goes_as_it_would_go_alone_and_all_keep_step(tmp_path: Path):
 def test_a_race_of_two_is_a_race_and_of_one_twice_is_not():
     run = Run(Race, {"first": "ddpg", "second": "td3", "third": "none", "env": "Pendulum"}, 0)
     run.advance()
-    assert run.frame().views.keys() == {"first", "second", "returns"}
+    assert run.frame().views.keys() == {"first", "second", "means"}
     with pytest.raises(Plain) as refusal:
         Run(Race, {"first": "ppo", "second": "a3c", "third": "ppo"}, 0)
     assert refusal.value.code == "race_twice"
