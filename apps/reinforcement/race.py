@@ -56,7 +56,7 @@ class Racer:
 
     def leave(self) -> None:
         """Keep the generators' states until its next turn."""
-        self.chances = (torch.get_rng_state(), np.random.get_state(), random.getstate())
+        self.chances: tuple[Any, Any, Any] = (torch.get_rng_state(), np.random.get_state(), random.getstate())
 
     def run_to(self, env_steps: int) -> None:
         """Learn until it has taken so many steps of the environment, and has nothing left to learn from them."""
