@@ -57,8 +57,9 @@ class DQN(Agent):
     prioritised replay: Schaul et al. 2016.
 
     Differences from the papers: the state is a few numbers, not pictures, so the network is small; Adam, not RMSProp;
-    Huber's loss where Mnih et al. clip the error; the target network follows the network a little at every update
-    (Lillicrap et al. 2016) in place of becoming it now and then; the duelling network's streams part at its last layer.
+    an update every second step, not every fourth; Huber's loss where Mnih et al. clip the error; the target network
+    follows the network a little at every update (Lillicrap et al. 2016) in place of becoming it now and then; the
+    duelling network's streams part at its last layer.
     """
 
     shown_every = 5
