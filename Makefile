@@ -11,7 +11,7 @@ INSTALL := $(PY) -m pip install -qq --disable-pip-version-check --no-compile
 # Without byte code on disk every worker process would compile torch again.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: run setup test bench lint chromium
+.PHONY: run setup test bench bench-rl lint chromium
 
 run: $(VENV)/.app
 	@exec $(PY) -m streamlit run apps/main.py $(ARGS)
@@ -24,6 +24,10 @@ test: $(VENV)/.dev chromium
 
 bench: $(VENV)/.dev chromium
 	@$(PY) -m pytest -m slow; $(PY) -m tests.bench $(ARGS)
+
+# The agents of the reinforcement-learning page against Stable-Baselines3's: about half an hour.
+bench-rl: $(VENV)/.bench
+	@OMP_NUM_THREADS=1 $(PY) -m tests.bench.rl $(ARGS)
 
 lint: $(VENV)/.dev
 	@$(PY) -m ruff check .
@@ -42,6 +46,10 @@ $(VENV)/.app: requirements.txt requirements-models.txt
 
 $(VENV)/.dev: requirements-dev.txt $(VENV)/.app
 	@$(INSTALL) -r requirements-dev.txt
+	@touch $@
+
+$(VENV)/.bench: requirements-bench.txt $(VENV)/.dev
+	@$(INSTALL) -r requirements-bench.txt
 	@touch $@
 
 # The browser tests drive a system Chromium; without one they say so and are skipped.

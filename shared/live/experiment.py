@@ -35,7 +35,7 @@ __all__ = [
 ]  # fmt: skip
 
 SEED_HIGH = 2**31 - 1  # seeds go from 0 to this
-Scale = Literal["linear", "log"]
+Scale = Literal["linear", "log", "ordered"]
 Value = bool | int | float | str
 
 
@@ -44,7 +44,7 @@ class Knob:
     """One field of a config: what it may be, and whether it may move while the run plays.
 
     `low` and `high` are inclusive and in the field's own unit; `choices` closes a text or a number to a list.
-    A text without choices takes up to `length` characters.
+    A text without choices takes up to `length` characters. Choices on an "ordered" scale are places on a slider.
     """
 
     name: str
@@ -209,11 +209,14 @@ class Experiment(Generic[Config]):
     phases:  names of the methods that make up one step, in order, for slow motion. With phases, step() need
              not be written: it calls them all.
     step_seconds: how long one step may take before the engine calls it hung.
+    tick_seconds: how long one step lasts in the experiment's own world, where that has a time of its own: so long the
+             engine waits from step to step at the speed "max". May change while the run plays; 0 = no wait.
     """
 
     id: ClassVar[str] = ""
     phases: ClassVar[tuple[str, ...]] = ()
     step_seconds: ClassVar[float] = 10.0
+    tick_seconds: float = 0.0
     config: Config
 
     def __init__(self, config: Config, seed: int) -> None:

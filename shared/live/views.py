@@ -128,6 +128,9 @@ class Sketch(View):
     values: float32 (S,), a number to be read where the pointer is; NaN = none.
     names:  of the kinds.
     keys:   directions that a person may hold: {"kind": "hold", "view": name, "direction": "left", …, "" = none}.
+    pullable: a person may pull at it: {"kind": "pull", "view": name, "start": [x, y], "hand": [x, y]}, where they took
+            hold and where they are now, from the middle of `bounds`; {"kind": "drop", "view": name} when they let go.
+    title:  a name for the heading, where it is not always the same.
     """
 
     kind: ClassVar[str] = "sketch"
@@ -139,6 +142,8 @@ class Sketch(View):
     values: np.ndarray
     names: tuple[str, ...]
     keys: tuple[str, ...] = ()
+    pullable: bool = False
+    title: str = ""
 
 
 @dataclass(frozen=True)

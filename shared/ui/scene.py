@@ -32,6 +32,7 @@ class Scene:
     together:   knobs that move in every pane when they move in one.
     remedies:   id → live knobs that one press moves on the running run.
     code:       formulas of this scene.
+    spare:      views that a frame may lack; the one above then takes their place.
     """
 
     id: str
@@ -44,6 +45,7 @@ class Scene:
     together: tuple[str, ...] = ()
     remedies: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     code: tuple[Formula, ...] = ()
+    spare: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

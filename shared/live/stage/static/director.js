@@ -132,10 +132,11 @@ export class Stage {
   /** The figures that the layout names, in its places. */
   arrange() {
     const { layout, views } = this.data;
-    const names = [...new Set(layout.join(" ").split(/\s+/).filter((name) => name && name !== "."))];
-    this.views.style.setProperty("--areas", layout.map((row) => `"${row}"`).join(" "));
-    this.views.style.setProperty("--columns", layout[0]?.split(/\s+/).length ?? 1);
-    this.views.style.setProperty("--rows", layout.length);
+    const names = [...new Set(this.rows(layout).flat().filter((name) => name !== "."))];
+    const rows = this.rows(layout);
+    this.views.style.setProperty("--areas", rows.map((row) => `"${row.join(" ")}"`).join(" "));
+    this.views.style.setProperty("--columns", rows[0]?.length ?? 1);
+    this.views.style.setProperty("--rows", rows.length);
     for (const [name, figure] of this.figures)
       if (!names.includes(name)) {
         figure.close();
@@ -148,6 +149,14 @@ export class Stage {
     }
     this.views.replaceChildren(...names.map((name) => this.figures.get(name).element));
     if (this.frame) this.drawViews();
+  }
+
+  /** The layout's rows of names. A spare view that the frame lacks leaves its place to the one above it. */
+  rows(layout) {
+    const rows = layout.map((row) => row.trim().split(/\s+/));
+    const lacking = (name) => this.lacking?.includes(name);
+    rows.forEach((row, r) => row.forEach((name, c) => (row[c] = r && lacking(name) ? rows[r - 1][c] : name)));
+    return rows.filter((row, r) => !r || row.join() !== rows[r - 1].join() || !layout[r].split(/\s+/).some(lacking));
   }
 
   /** What a draw function may know and do. */
@@ -271,8 +280,12 @@ export class Stage {
 
   draw(frame) {
     this.frame = frame;
+    const lacking = (this.data.spare ?? []).filter((name) => !(name in frame.views));
+    const changed = lacking.join() !== (this.lacking ?? []).join();
+    this.lacking = lacking;
     if (!this.root) return; // the sheet is still on its way; drawn when it is here
-    this.drawViews();
+    if (changed) this.arrange();
+    else this.drawViews();
     this.metrics.show(frame.metrics);
     this.phases.show(frame.phase);
     this.shownStep = frame.step;
