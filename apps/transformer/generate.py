@@ -16,7 +16,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from apps.transformer.attention import place, read, visible
+from apps.transformer.reading import place, read, visible
 from shared.live.experiment import Bars, Experiment, Frame, Heatmap, Plain, Tokens, knob
 from shared.models.cache import OpenModel, the_cache
 from shared.models.decoder import Decoder, KeyValues

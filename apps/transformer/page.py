@@ -92,6 +92,9 @@ TRANSFORMER = Topic(
             knobs=("model", "sentence", "second", "keep"),
             panes=({"model": "minilm"}, {"model": "smollm2"}),
             together=("sentence", "second"),
+            told_by="model",
+            projected=("heads heads", "map links", "map links", "outcome outcome_cut"),
+            projected_metrics=("layers_read", "weight", "moved"),
             code=(MASKED, HABITS, ABLATION, ROLLOUT),
         ),
         Scene(
@@ -132,11 +135,11 @@ TRANSFORMER = Topic(
         Scene(
             id="tiny_gpt",
             experiment="transformer/tiny_gpt",
-            layout=("written written losses", "passage passage next", "heads attention attention"),
+            layout=("written written losses", "passage next losses", "heads attention attention"),
             metrics=("loss_train", "loss_validation", "bigram_loss", "tokens_per_second"),
             knobs=(
-                "text", "own_text", "learning_rate", "temperature", "positions", "heads", "layers", "width",
-                "context", "batch_size",
+                "start", "text", "own_text", "learning_rate", "temperature", "positions", "heads", "layers",
+                "width", "context", "batch_size",
             ),
             code=(ATTENTION, BLOCK, LIKELIHOOD, BASELINES),
         ),
