@@ -1,7 +1,7 @@
 """Look inside two pretrained Transformers: where every head looks, in numbers, and what changes without it.
 
 Read it from the top: what a head's weights say of it, attention rolled out through the layers, then Attention, whose
-step is one layer. How a text becomes tokens stands in reading.py, the models in shared/models/decoder.py and encoder.py.
+step is one layer. How a text becomes tokens stands in reading.py; the models, in shared/models/decoder.py, encoder.py.
 """
 
 import math

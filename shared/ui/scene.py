@@ -31,7 +31,8 @@ class Scene:
     panes:      one stage for each, and how its knobs differ; one stage, as it is, by default.
     together:   knobs that move in every pane when they move in one.
     told_by:    the knob whose value tells one pane from another; it stands above each.
-    projected, projected_metrics: layout and metrics in lecture mode, where fewer are drawn larger; the page's by default.
+    projected, projected_metrics: layout and metrics in lecture mode, where fewer are drawn larger; as on the page by
+                default.
     remedies:   id → live knobs that one press moves on the running run.
     code:       formulas of this scene.
     """
