@@ -87,9 +87,9 @@ def write(run: TinyGpt, best: Gpt, at: int, least: float, steps: int) -> None:
         licence=f"MIT, like the app; trained on {config.text} (public domain, see data/{config.text}.card.toml)",
         source="Trained for this app on the text that it ships in assets/data/.",
         made_by=f"python -m assets.build.tiny_gpt --text {config.text} --steps {steps}",
-        how=f"apps/transformer/tiny_gpt.py with {sizes}, batch {config.batch_size}, Adam at {RATE}, falling in the second "
-        f"half, seed 0, one thread; a moving average over ~200 steps, as it was at step {at} of {steps}, where it knew "
-        f"the held-out text best: {least:.3f} nats a character, where counting pairs has {run.levels['bigram']:.3f}.",
+        how=f"apps/transformer/tiny_gpt.py with {sizes}, batch {config.batch_size}, Adam at {RATE}, falling in the "
+        f"second half, seed 0, one thread; a moving average over ~200 steps, as it was at step {at} of {steps}, where "
+        f"it knew the held-out text best: {least:.3f} nats a character; counting pairs has {run.levels['bigram']:.3f}.",
         pages=["transformer"],
     )  # fmt: skip
 
