@@ -291,7 +291,7 @@ class Generate(Experiment[GenerateConfig]):
         words = [visible(spell(self.opened, token)) for token in top.indices.tolist()]
         rows = tuple(f"{layer} · {word}" for layer, word in enumerate(words))
         columns = ("max", *(name[1:-1] for name in names[: len(best)]))
-        return Heatmap(torch.cat([top.values[:, None], lens[:, best]], 1).numpy(), 0.0, 1.0, rows, columns)
+        return Heatmap(torch.cat([top.values[:, None], lens[:, best]], 1).numpy(), 0.0, 1.0, rows, columns, wide=True)
 
     def tree(self) -> tuple[Tokens, list[int]]:
         """Every branch on a line of its own, after the token where it leaves another; and the node of each piece."""

@@ -93,7 +93,7 @@ TRANSFORMER = Topic(
             panes=({"model": "minilm"}, {"model": "smollm2"}),
             together=("sentence", "second"),
             told_by="model",
-            projected=("heads heads", "map links", "map links", "outcome outcome_cut"),
+            projected=("heads heads",) * 2 + ("map links",) * 3 + ("outcome outcome_cut",) * 2,
             projected_metrics=("layers_read", "weight", "moved"),
             code=(MASKED, HABITS, ABLATION, ROLLOUT),
         ),
@@ -127,7 +127,7 @@ TRANSFORMER = Topic(
         Scene(
             id="chat",
             experiment="transformer/chat",
-            layout=("conversation bare", "chat_next bare_next"),
+            layout=("conversation bare", "conversation bare", "chat_next bare_next"),
             metrics=("tokens", "turns", "answer_tokens"),
             knobs=("message", "system", "temperature"),
             code=(TURN,),
@@ -135,7 +135,7 @@ TRANSFORMER = Topic(
         Scene(
             id="tiny_gpt",
             experiment="transformer/tiny_gpt",
-            layout=("written written losses", "passage next losses", "heads attention attention"),
+            layout=("written written losses", "passage next losses", *("heads attention attention",) * 2),
             metrics=("loss_train", "loss_validation", "bigram_loss", "tokens_per_second"),
             knobs=(
                 "start", "text", "own_text", "learning_rate", "temperature", "positions", "heads", "layers",

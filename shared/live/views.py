@@ -71,6 +71,7 @@ class Heatmap(View):
     rows, columns: H and W names, shown as they are, or none.
     selectable:    a click sends the event {"kind": "select", "view": name, "row": r, "column": c}.
     selected:      (row, column) of the cell drawn with a border, or none.
+    wide:          cells are as wide as there is room, not square.
     """
 
     kind: ClassVar[str] = "heatmap"
@@ -81,6 +82,7 @@ class Heatmap(View):
     columns: tuple[str, ...] = ()
     selectable: bool = False
     selected: tuple[int, ...] = ()
+    wide: bool = False
 
 
 @dataclass(frozen=True)

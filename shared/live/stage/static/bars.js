@@ -57,7 +57,7 @@ function lay(pen, names, { width, height }, size, { theme }) {
   const font = Math.min(size, deep * 0.9);
   pen.font = `${font}px ${theme.font}`;
   const widest = Math.max(0, ...names.map((name) => pen.measureText(name).width));
-  const left = Math.min(widest + font * 0.5, width * 0.45);
+  const left = Math.min(widest + font * 0.5, width * 0.55);
   return { lying: true, deep, font, left, top: 0, long: Math.max(1, width - left - font * 3.6) };
 }
 

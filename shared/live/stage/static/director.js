@@ -123,6 +123,7 @@ export class Stage {
     root.style.setProperty("--pane", pane);
     root.style.setProperty("--panes", panes);
     // The title stands once, over the first; the others leave its room, so that their pictures stand side by side.
+    root.classList.toggle("paned", panes > 1);
     root.classList.toggle("follows", pane > 0);
     write(this.title, data.title ?? "");
     write(this.caption, data.caption ?? "");
