@@ -19,6 +19,7 @@ from shared.live.experiment import Bars, Curves, Experiment, Frame, Heatmap, Ima
 from shared.models.shipped import shipped_weights
 
 BETAS = (0.9, 0.99)  # Adam's; the second below its usual 0.999, since a small model meets few characters a step
+SHIPPED = "tiny_gpt_sayings_es"  # weights trained on the Spanish sayings, to go on from with any text
 LEAST = 500  # characters of a text of one's own: fewer leave nothing to hold out
 VALIDATED, EVERY = 8192, 50  # so many held-out characters are predicted every so many steps: about 5 % of the time
 REMEMBERED = 400  # characters that it wrote, on the screen
@@ -156,14 +157,14 @@ class TinyGpt(Experiment[TinyGptConfig]):
     def build(self, characters: set[str]) -> None:
         """The network, new or as shipped: a shipped file says in its metadata what it reads and how large it is.
 
-        Characters that it has never met, of a text of one's own, are added to its alphabet with random vectors.
+        Characters of the text that it has never met are added to its alphabet, with random vectors.
         """
         self.size, known, tensors = self.config, "", {}
         if self.config.start == "shipped":
             try:
-                tensors, about = shipped_weights(weights_name(self.config))
+                tensors, about = shipped_weights(SHIPPED)
             except FileNotFoundError:
-                raise Plain("weights_missing", name=weights_name(self.config)) from None
+                raise Plain("weights_missing", name=SHIPPED) from None
             known = about["alphabet"]
             sizes = {name: int(about[name]) for name in ("layers", "heads", "width", "context")}
             self.size = replace(self.config, **sizes, positions="places.weight" in tensors)
@@ -282,11 +283,6 @@ def texts(config: TinyGptConfig) -> tuple[str, str]:
         raise Plain("text_short", count=len(config.own_text), least=LEAST)
     cut = len(config.own_text) * 9 // 10
     return config.own_text[:cut], config.own_text[cut:]
-
-
-def weights_name(config: TinyGptConfig) -> str:
-    """The shipped file for a text; one's own goes on from the text that is chosen beside it."""
-    return f"tiny_gpt_{config.text}"
 
 
 def encode(text: str, alphabet: str) -> np.ndarray:

@@ -1,6 +1,6 @@
 """Train the weights that `transformer/tiny_gpt` can start from: the very experiment of the page, larger and for longer.
 
-Run it as `python -m assets.build.tiny_gpt [--text sayings_es] [--steps N] [--checkpoint FILE]`.
+Run it as `python -m assets.build.tiny_gpt [--steps N] [--checkpoint FILE]`.
 """
 
 import argparse
@@ -11,9 +11,8 @@ from pathlib import Path
 import torch
 from safetensors.torch import save_file
 
-from apps.transformer.tiny_gpt import EVERY, Gpt, TinyGpt, TinyGptConfig, weights_name
+from apps.transformer.tiny_gpt import EVERY, SHIPPED, Gpt, TinyGpt, TinyGptConfig
 from assets.build.card import write_card
-from shared.data.texts import TEXTS
 
 WEIGHTS = Path(__file__).parents[1] / "weights"
 RATE = 1e-3
@@ -76,17 +75,16 @@ def train(config: TinyGptConfig, steps: int, checkpoint: Path | None) -> tuple[T
 
 def write(run: TinyGpt, best: Gpt, at: int, least: float, steps: int) -> None:
     """The weights in half precision, and their card."""
-    config, name = run.config, weights_name(run.config)
-    path = WEIGHTS / f"{name}.safetensors"
+    config, path = run.config, WEIGHTS / f"{SHIPPED}.safetensors"
     sizes = {each: str(getattr(config, each)) for each in ("layers", "heads", "width", "context")}
     save_file(
         {key: t.half().contiguous() for key, t in best.state_dict().items()}, path, sizes | {"alphabet": run.alphabet}
     )
     write_card(
-        WEIGHTS / f"{name}.card.toml", [path], title=f"Tiny GPT, decoder-only, of {config.text}",
-        licence=f"MIT, like the app; trained on {config.text} (public domain, see data/{config.text}.card.toml)",
+        WEIGHTS / f"{SHIPPED}.card.toml", [path], title="Tiny GPT, decoder-only, of Spanish sayings",
+        licence=f"MIT, like the app; trained on data/{config.text}.txt (presumed public domain)",
         source="Trained for this app on the text that it ships in assets/data/.",
-        made_by=f"python -m assets.build.tiny_gpt --text {config.text} --steps {steps}",
+        made_by=f"python -m assets.build.tiny_gpt --steps {steps}",
         how=f"apps/transformer/tiny_gpt.py with {sizes}, batch {config.batch_size}, Adam at {RATE}, falling in the "
         f"second half, seed 0, one thread; a moving average over ~200 steps, as it was at step {at} of {steps}, where "
         f"it knew the held-out text best: {least:.3f} nats a character; counting pairs has {run.levels['bigram']:.3f}.",
@@ -97,7 +95,6 @@ def write(run: TinyGpt, best: Gpt, at: int, least: float, steps: int) -> None:
 def main() -> None:
     """Train and write."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--text", default="sayings_es", choices=TEXTS)
     parser.add_argument("--layers", type=int, default=3)
     parser.add_argument("--width", type=int, default=128)
     parser.add_argument("--context", type=int, default=64)
@@ -106,9 +103,7 @@ def main() -> None:
     arguments = parser.parse_args()
     torch.manual_seed(0)
     torch.set_num_threads(1)
-    config = TinyGptConfig(
-        text=arguments.text, layers=arguments.layers, width=arguments.width, context=arguments.context
-    )
+    config = TinyGptConfig(layers=arguments.layers, width=arguments.width, context=arguments.context)
     write(*train(config, arguments.steps, arguments.checkpoint), arguments.steps)
 
 
