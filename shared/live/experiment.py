@@ -209,11 +209,13 @@ class Experiment(Generic[Config]):
     phases:  names of the methods that make up one step, in order, for slow motion. With phases, step() need
              not be written: it calls them all.
     step_seconds: how long one step may take before the engine calls it hung.
+    frame_share: of a playing run's time, what may go into frames.
     """
 
     id: ClassVar[str] = ""
     phases: ClassVar[tuple[str, ...]] = ()
     step_seconds: ClassVar[float] = 10.0
+    frame_share: ClassVar[float] = 0.2
     config: Config
 
     def __init__(self, config: Config, seed: int) -> None:

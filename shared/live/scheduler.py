@@ -24,7 +24,6 @@ from shared.live.experiment import Experiment, Plain, knobs
 from shared.live.run import Run
 
 SLICE = 0.008  # s a run may keep the process: short enough to answer a click, long enough to cost nothing
-FRAME_SHARE = 0.2  # of a playing run's time may go into frames
 FRAMES_PER_SECOND = 60.0
 FAST_FRAMES_PER_SECOND = 2.0
 PHASE_SECONDS = 0.8  # a phase stays on the screen in slow motion
@@ -287,7 +286,8 @@ class Scheduler:
         limit = FAST_FRAMES_PER_SECOND if seat.speed == "fast" else FRAMES_PER_SECOND
         if now < seat.frame_at + 1 / limit:
             return False
-        return SPEEDS[seat.speed] is not None or seat.stepped * FRAME_SHARE >= seat.frame_seconds * (1 - FRAME_SHARE)
+        share = seat.run.experiment.frame_share
+        return SPEEDS[seat.speed] is not None or seat.stepped * share >= seat.frame_seconds * (1 - share)
 
     def _overdue(self, seat: Seat, now: float) -> bool:
         """Between its steps, the run has something new that a watcher has not seen."""

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from apps.transformer.attention import MODELS, Attention
-from apps.transformer.generate import Generate
+from apps.transformer.generate import Generate, lensed
 from apps.transformer.reading import read
 from shared.live.run import Run
 from shared.models.cache import the_cache
@@ -143,7 +143,7 @@ def test_writing_shows_their_logits_lens_and_attention(run, oracle):
     streams = torch.stack([hidden[0, -1] for hidden in expected.hidden_states])
     with torch.no_grad():
         normal = torch.cat([oracle.model.norm(streams[:-1]), streams[-1:]])
-        lens = oracle.lm_head(normal).softmax(1)
+        lens = oracle.lm_head(normal[lensed(len(normal) - 1)]).softmax(1)
     shown = frame.views["layers_say"].values
     np.testing.assert_allclose(shown[:, 0], lens.max(1).values, atol=2e-5)  # of logits near 30, in float32
     np.testing.assert_allclose(shown[:, 1:], lens[:, best.indices[:8]], atol=2e-5)

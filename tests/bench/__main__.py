@@ -287,6 +287,24 @@ def writing(chromium: Browser, address: str) -> None:
     page.context.close()
 
 
+def reading(chromium: Browser, address: str) -> None:
+    """SmolLM2 has read 1,000 tokens: from a press on a head to the picture of its 1,000 × 1,000 weights."""
+    text = "%20".join(["word"] * 1000)
+    page = open_scene(chromium, address, "attention", f"&sentence=a&b.sentence={text}", topic="transformers")
+    stage = stage_of(page, 1)
+    wait_for(lambda: stage.get_attribute("data-state") == "done", 600.0)
+    box = stage.locator('[data-view="heads"] canvas').bounding_box()
+    assert box is not None
+    times = []
+    for i in range(10):
+        stage.evaluate("e => e.dataset.latencyMs = ''")
+        page.mouse.click(box["x"] + box["width"] * (0.2 + 0.06 * i), box["y"] + box["height"] * 0.5)
+        wait_for(lambda: stage.get_attribute("data-latency-ms"))
+        times.append(float(stage.get_attribute("data-latency-ms") or "nan") / 1000)
+    report("thousand_tokens_head_to_picture", max(times), "s", "<= 2")
+    page.context.close()
+
+
 def yardstick(name: str, seconds: float) -> float:
     """Times a second of tests/bench/yardsticks.py."""
     command = [sys.executable, "-m", "tests.bench.yardsticks", name, str(seconds)]
@@ -424,6 +442,7 @@ def main() -> int:
         training_speed,
         opening,
         writing,
+        reading,
         worker_killed,
     ]
     with browser() as chromium:
