@@ -185,7 +185,7 @@ class Scheduler:
         self._status(seat)
 
     def _apply(self, seat: Seat, operation: Mapping[str, Any]) -> None:
-        op = operation["op"]
+        op, ended = operation["op"], seat.run.experiment.done
         if op == "play":
             if not seat.playing:
                 seat.rate_from = (time.perf_counter(), seat.run.step_count)
@@ -209,6 +209,9 @@ class Scheduler:
             self._replace(seat, seat.run.again({}, operation["value"]))
         elif op == "reset":
             self._replace(seat, seat.run.again({}, seat.run.seed))
+        # It stopped because nothing was left to do; a new setting gave it something: another text, another question.
+        if ended and op in ("knob", "configure"):
+            seat.playing = not seat.failed and not seat.run.experiment.done
 
     def _replace(self, seat: Seat, run: Run) -> None:
         seat.run, seat.failed, seat.message = run, False, None

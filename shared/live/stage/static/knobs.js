@@ -71,7 +71,7 @@ export class Knobs {
 function makeWidget(knob, stage, turned) {
   if (knob.choices?.length) return select(knob, turned);
   if (knob.type === "bool") return box(knob, turned);
-  if (knob.type === "str" && knob.length >= LONG) return page(knob, turned);
+  if (knob.type === "str" && knob.length >= LONG) return page(knob, stage, turned);
   if (knob.type === "str" || knob.low === null || knob.high === null) return field(knob, turned);
   return slider(knob, stage, turned);
 }
@@ -90,9 +90,11 @@ function box(knob, turned) {
 }
 
 /** A text of any length: Enter hands it over, Shift and Enter begin a line. */
-function page(knob, turned) {
-  const input = h("textarea", { rows: knob.length > LINES ? 4 : 2, maxlength: knob.length, spellcheck: "false" });
-  input.addEventListener("change", () => turned(input.value));
+function page(knob, stage, turned) {
+  const input = h("textarea", { rows: knob.length > LINES ? 4 : 2, spellcheck: "false" });
+  const long = () => stage.messages.notice({ code: "knob_length", details: { name: knob.name, length: knob.length } });
+  // A text that is too long is neither cut nor sent: it stays where it is, to be shortened.
+  input.addEventListener("change", () => (input.value.length > knob.length ? long() : turned(input.value)));
   input.addEventListener("keydown", (event) => {
     if (event.key !== "Enter" || event.shiftKey || event.isComposing) return;
     event.preventDefault();
