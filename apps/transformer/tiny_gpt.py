@@ -159,15 +159,17 @@ class TinyGpt(Experiment[TinyGptConfig]):
 
         Characters of the text that it has never met are added to its alphabet, with random vectors.
         """
-        self.size, known, tensors = self.config, "", {}
+        self.size, known = self.config, ""
+        tensors: dict[str, Tensor] = {}
         if self.config.start == "shipped":
             try:
                 tensors, about = shipped_weights(SHIPPED)
             except FileNotFoundError:
                 raise Plain("weights_missing", name=SHIPPED) from None
             known = about["alphabet"]
-            sizes = {name: int(about[name]) for name in ("layers", "heads", "width", "context")}
-            self.size = replace(self.config, **sizes, positions="places.weight" in tensors)
+            layers, heads, width, context = (int(about[name]) for name in ("layers", "heads", "width", "context"))
+            self.size = replace(self.config, layers=layers, heads=heads, width=width, context=context)
+            self.size = replace(self.size, positions="places.weight" in tensors)
         self.alphabet = known + "".join(sorted(characters - set(known)))
         self.model = Gpt(self.size, len(self.alphabet))
         with torch.no_grad():
