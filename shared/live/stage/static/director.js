@@ -88,7 +88,7 @@ export class Stage {
   build() {
     this.title = h("h2", { class: "title" });
     this.caption = h("p", { class: "caption" });
-    this.pane = h("h3", { class: "pane", hidden: true });
+    this.pane = h("p", { class: "pane", hidden: true });
     this.controls = new Controls(this);
     this.messages = new Messages(this);
     this.metrics = new Metrics(this);
