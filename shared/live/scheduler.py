@@ -24,7 +24,6 @@ from shared.live.experiment import Experiment, Plain, knobs
 from shared.live.run import Run
 
 SLICE = 0.008  # s a run may keep the process: short enough to answer a click, long enough to cost nothing
-FRAME_SHARE = 0.2  # of a playing run's time may go into frames
 FRAMES_PER_SECOND = 60.0
 FAST_FRAMES_PER_SECOND = 2.0
 EARLY = 0.9  # of the time between two frames must have passed where each step is to be seen
@@ -193,7 +192,7 @@ class Scheduler:
         self._status(seat)
 
     def _apply(self, seat: Seat, operation: Mapping[str, Any]) -> None:
-        op = operation["op"]
+        op, ended = operation["op"], seat.run.experiment.done
         if op == "play":
             if not seat.playing:
                 seat.rate_from = (time.perf_counter(), seat.run.step_count)
@@ -217,6 +216,9 @@ class Scheduler:
             self._replace(seat, seat.run.again({}, operation["value"]))
         elif op == "reset":
             self._replace(seat, seat.run.again({}, seat.run.seed))
+        # It stopped because nothing was left to do; a new setting gave it something: another text, another question.
+        if ended and op in ("knob", "configure"):
+            seat.playing = not seat.failed and not seat.run.experiment.done
 
     def _replace(self, seat: Seat, run: Run) -> None:
         seat.run, seat.failed, seat.message = run, False, None
@@ -297,7 +299,8 @@ class Scheduler:
         if now < seat.frame_at + (EARLY if seat.wait else 1.0) / limit:
             return False
         spare = SPEEDS[seat.speed] is not None or seat.next_step_at > now
-        return spare or seat.stepped * FRAME_SHARE >= seat.frame_seconds * (1 - FRAME_SHARE)
+        share = seat.run.experiment.frame_share
+        return spare or seat.stepped * share >= seat.frame_seconds * (1 - share)
 
     def _overdue(self, seat: Seat, now: float) -> bool:
         """Between its steps, the run has something new that a watcher has not seen."""

@@ -25,9 +25,10 @@ class Images(View):
 
     pixels:     uint8, (N, H, W) grey or (N, H, W, 3) colour, 0 … 255.
     columns:    pictures in a row; 0 = as many as make the grid roughly square.
-    labels:     one short text a picture, or none.
+    labels:     one short text a picture, or none; drawn below it, unless the grid's sides are named.
     selectable: a click sends the event {"kind": "select", "view": name, "index": i}.
     selected:   indices drawn with a border.
+    across, down: names of the grid's columns and of its rows, or none.
     """
 
     kind: ClassVar[str] = "images"
@@ -36,6 +37,8 @@ class Images(View):
     labels: tuple[str, ...] = ()
     selectable: bool = False
     selected: tuple[int, ...] = ()
+    across: tuple[str, ...] = ()
+    down: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -68,6 +71,7 @@ class Heatmap(View):
     rows, columns: H and W names, shown as they are, or none.
     selectable:    a click sends the event {"kind": "select", "view": name, "row": r, "column": c}.
     selected:      (row, column) of the cell drawn with a border, or none.
+    wide:          cells are as wide as there is room, not square.
     """
 
     kind: ClassVar[str] = "heatmap"
@@ -78,6 +82,7 @@ class Heatmap(View):
     columns: tuple[str, ...] = ()
     selectable: bool = False
     selected: tuple[int, ...] = ()
+    wide: bool = False
 
 
 @dataclass(frozen=True)

@@ -566,6 +566,20 @@ def test_a_run_with_nothing_left_to_do_is_done(desk: Desk) -> None:
     assert (desk.steps("run"), desk.status("run")["state"]) == (0, "paused")
 
 
+def test_a_setting_that_leaves_something_to_do_lets_a_run_go_on_that_was_done(desk: Desk) -> None:
+    desk.open("run", fate="end", at=5)
+    desk.do("run", "play")
+    desk.until(lambda: desk.status("run")["state"] == "done")
+    desk.do("run", "configure", config={"at": 8})
+    desk.until(lambda: desk.steps("run") == 8)
+    desk.settle()
+    assert desk.status("run")["state"] == "done"
+    desk.do("run", "reset")
+    desk.do("run", "configure", config={"at": 9})  # a run that a person stopped stays where it is
+    desk.settle()
+    assert (desk.steps("run"), desk.status("run")["state"]) == (0, "paused")
+
+
 def test_a_run_that_needs_too_much_memory_is_stopped_and_let_go(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "MEMORY_MB", 150)
     desk.open("other", playing=True, milliseconds=10)

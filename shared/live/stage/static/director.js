@@ -88,6 +88,7 @@ export class Stage {
   build() {
     this.title = h("h2", { class: "title" });
     this.caption = h("p", { class: "caption" });
+    this.pane = h("p", { class: "pane", hidden: true });
     this.controls = new Controls(this);
     this.messages = new Messages(this);
     this.metrics = new Metrics(this);
@@ -99,7 +100,7 @@ export class Stage {
     this.tooltip = new Tooltip(tip);
     this.body = h("div", { class: "body" }, this.views, this.knobs.element);
     const head = h("header", { class: "billing" }, this.title, this.caption);
-    const parts = [head, this.controls, this.phases, this.messages, this.metrics].map((part) => part.element ?? part);
+    const parts = [head, this.pane, this.controls, this.phases, this.messages, this.metrics].map((part) => part.element ?? part);
     const states = { "data-testid": "stage", "data-state": "loading", "data-step": 0, "data-frames": 0, "data-latency-ms": "" };
     this.root = h("section", { class: "stage", ...states }, ...parts, this.body, this.keys.dialog, tip);
     this.parent.append(this.root);
@@ -121,6 +122,9 @@ export class Stage {
     const [pane, panes] = data.panes ?? [0, 1];
     root.style.setProperty("--pane", pane);
     root.style.setProperty("--panes", panes);
+    // The title stands once, over the first; the others leave its room, so that their pictures stand side by side.
+    root.classList.toggle("paned", panes > 1);
+    root.classList.toggle("follows", pane > 0);
     write(this.title, data.title ?? "");
     write(this.caption, data.caption ?? "");
     if (data.lecture && !before) {
@@ -271,7 +275,15 @@ export class Stage {
     if (!status) return;
     this.controls.show(status);
     this.knobs.show(status.config);
+    this.showPane(status.config);
     this.autoplay();
+  }
+
+  /** What tells this stage from the one beside it: the value of one of its knobs. */
+  showPane(config) {
+    const knob = this.data.knobs.find(({ name }) => name === this.data.told_by);
+    this.pane.hidden = !knob;
+    if (knob) write(this.pane, knob.choice_labels?.[config[knob.name]] ?? this.name(String(config[knob.name])));
   }
 
   drawViews() {

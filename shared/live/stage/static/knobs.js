@@ -3,6 +3,8 @@
 import { h, mark, write } from "./dom.js";
 
 const SETTLE = 600; // ms after the last touch before the run's own value is shown again
+const LONG = 400; // characters from which a text gets more than one line,
+const LINES = 4000; // and from which it gets a small page
 const NOTCHES = 100; // places on a slider that has no whole numbers; each differs in the two figures shown
 
 export class Knobs {
@@ -63,6 +65,7 @@ export class Knobs {
 function makeWidget(knob, stage, turned) {
   if (knob.choices?.length) return knob.scale === "ordered" ? places(knob, turned) : select(knob, turned);
   if (knob.type === "bool") return box(knob, turned);
+  if (knob.type === "str" && knob.length >= LONG) return page(knob, stage, turned);
   if (knob.type === "str" || knob.low === null || knob.high === null) return field(knob, turned);
   return slider(knob, stage, turned);
 }
@@ -101,10 +104,29 @@ function box(knob, turned) {
   return { kind: "box", input, set: (value) => (input.checked = value) };
 }
 
+/** A text of any length: Enter hands it over, Shift and Enter begin a line. */
+function page(knob, stage, turned) {
+  const input = h("textarea", { rows: knob.length > LINES ? 4 : 2, spellcheck: "false" });
+  const long = () => stage.messages.notice({ code: "knob_length", details: { name: knob.name, length: knob.length } });
+  // A text that is too long is neither cut nor sent: it stays where it is, to be shortened.
+  input.addEventListener("change", () => (input.value.length > knob.length ? long() : turned(input.value)));
+  input.addEventListener("keydown", (event) => {
+    if (event.key !== "Enter" || event.shiftKey || event.isComposing) return;
+    event.preventDefault();
+    input.blur(); // which hands a changed text over
+  });
+  return { kind: "field", input, set: (value) => offer(input, value) };
+}
+
+/** The run's own text, unless somebody is typing there. */
+function offer(input, value) {
+  if (input.getRootNode().activeElement !== input) input.value = value;
+}
+
 function field(knob, turned) {
   const input = h("input", { type: knob.type === "str" ? "text" : "number", maxlength: knob.length, step: knob.type === "int" ? 1 : "any" });
   input.addEventListener("change", () => turned(knob.type === "str" ? input.value : Number(input.value)));
-  return { kind: "field", input, set: (value) => (input.value = value) };
+  return { kind: "field", input, set: (value) => offer(input, value) };
 }
 
 function slider(knob, stage, turned) {
