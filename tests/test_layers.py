@@ -19,7 +19,11 @@ MODEL_PACKAGES = ("tokenizers", "gguf", "filelock", "huggingface_hub", "httpx2")
 LAYERS = (
     (r"apps/(main|pages|course)\.py", ("apps", "shared.live", "shared.ui"), ("streamlit",)),
     (r"apps/[^/]+/(page|formulas)\.py", ("apps.<topic>", "shared.ui", "shared.live", *LOWEST), ("streamlit",)),
-    (r"apps/reinforcement/.*", ("apps.<topic>", "shared.live.experiment", *LOWEST), ("torch", "numpy", "gymnasium")),
+    (
+        r"apps/reinforcement/.*",
+        ("apps.<topic>", "shared.live.experiment", *LOWEST),
+        ("torch", "numpy", "gymnasium", "mujoco"),
+    ),
     (r"apps/.*", ("apps.<topic>", "shared.live.experiment", *LOWEST), ("torch", "numpy")),
     (r"shared/ui/.*", ("shared",), ("streamlit", "starlette")),
     (r"shared/live/stage/.*", ("shared.live", *LOWEST), ("streamlit", "starlette")),

@@ -38,7 +38,7 @@ class Agent:
         return list(range(self.copies))
 
     def act(self, observations: np.ndarray) -> np.ndarray:
-        """What to do, and what to try, in each of those copies: (N, O) → actions (N,) or (N, 1)."""
+        """What to do, and what to try, in each of those copies: (N, O) → actions (N,) or, continuous, (N, A)."""
         raise NotImplementedError
 
     def learn(self, step: Step) -> None:
@@ -145,4 +145,8 @@ PLANES = {
     "MountainCarContinuous-v0": (0, 1, (-1.2, 0.6, -1.0, 1.0)),
     "LunarLander-v3": (0, 1, (-1.0, 1.0, -0.2, 1.5)),
     "Pendulum-v1": (0, 1, (-1.0, 1.0, -1.0, 1.0)),
+    "InvertedPendulum-v5": (0, 1, (-1.0, 1.0, -1.0, 1.0)),
+    "Reacher-v5": (8, 9, (-2.0, 2.0, -2.0, 2.0)),
+    "HalfCheetah-v5": (1, 8, (-3.0, 3.0, -0.5, 2.0)),
+    "Hopper-v5": (0, 5, (0.0, 2.0, -1.0, 1.5)),
 }

@@ -1,6 +1,6 @@
 """DDPG: for actions that are amounts; a critic says what an action is worth, an actor climbs the critic's slope."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
@@ -29,7 +29,15 @@ class Settings:
     width: int = 128
 
 
-SETTINGS = {"Pendulum-v1": Settings(), "MountainCarContinuous-v0": Settings(discount=0.99, noise=0.5)}
+ROBOT = Settings(discount=0.99, width=256)  # near enough to Fujimoto's, appendix C
+SETTINGS = {
+    "Pendulum-v1": Settings(),
+    "MountainCarContinuous-v0": Settings(discount=0.99, noise=0.5),
+    "InvertedPendulum-v5": replace(ROBOT, width=64),
+    "Reacher-v5": replace(ROBOT, discount=0.98, width=128),
+    "HalfCheetah-v5": replace(ROBOT, warm_up=10_000, width=128),
+    "Hopper-v5": ROBOT,
+}
 
 
 def td_target(rewards: Tensor, terminated: Tensor, discount: float, following: list[Tensor]) -> Tensor:
@@ -57,10 +65,10 @@ class DDPG(Agent):
         self.settings = SETTINGS[world.id]
         super().__init__(world, self.settings.learning_rate)
         self.delayed, self.smoothed, self.batch_size = delayed, smoothed, batch_size
-        size, width, several = len(world.scale), self.settings.width, 2 if twin else 1
-        self.actor, self.actor_target = (mlp(size, 1, width, nn.ReLU, last_gain=0.01) for _ in range(2))
+        size, motors, width = len(world.scale), world.outputs, self.settings.width
+        self.actor, self.actor_target = (mlp(size, motors, width, nn.ReLU, last_gain=0.01) for _ in range(2))
         self.critics, self.critic_targets = (
-            nn.ModuleList(mlp(size + 1, 1, width, nn.ReLU) for _ in range(several)) for _ in range(2)
+            nn.ModuleList(mlp(size + motors, 1, width, nn.ReLU) for _ in range(2 if twin else 1)) for _ in range(2)
         )
         self.actor_target.load_state_dict(self.actor.state_dict())
         self.critic_targets.load_state_dict(self.critics.state_dict())
@@ -75,7 +83,7 @@ class DDPG(Agent):
 
     def act(self, observations: np.ndarray) -> np.ndarray:
         if self.steps < self.settings.warm_up:
-            return np.random.uniform(-1, 1, (1, 1)).astype(np.float32)
+            return np.random.uniform(-1, 1, (1, self.world.outputs)).astype(np.float32)
         return np.clip(self.choose(self.acting(observations), 1.0), -1, 1)
 
     def learn(self, step: Step) -> None:
@@ -133,10 +141,11 @@ class DDPG(Agent):
         return (np.tanh(out) + noise).astype(np.float32)
 
     def shown(self, out: np.ndarray) -> np.ndarray:
-        return np.array([np.tanh(out[0]), self.settings.noise], np.float32)
+        """The A amounts, then the spread of what is tried, the same for all of them."""
+        return np.append(np.tanh(out), self.settings.noise).astype(np.float32)
 
     def judged(self, observation: np.ndarray, actions: np.ndarray) -> np.ndarray:
-        """The first critic's Q(s, a) for one state and several actions (N,)."""
+        """The first critic's Q(s, a) for one state and several actions (N, A)."""
         pairs = np.column_stack([np.repeat(observation[None], len(actions), 0), actions]).astype(np.float32)
         return self.quick_critics[0](pairs)[:, 0] / self.world.reward_scale
 
@@ -144,10 +153,12 @@ class DDPG(Agent):
         return float(self.judged(observation, np.tanh(self.acting(observation[None]))[0])[0])
 
     def views(self, observation: np.ndarray) -> dict[str, View]:
-        actions = np.linspace(-1, 1, 41)
-        worth, chosen = self.judged(observation, actions), float(np.tanh(self.acting(observation[None]))[0, 0])
-        upright = np.array([[chosen, worth.min()], [chosen, worth.max()]], np.float32)
-        slope = np.column_stack([actions, worth]).astype(np.float32)
+        chosen = np.tanh(self.acting(observation[None]))
+        actions = np.repeat(chosen, 41, axis=0)
+        actions[:, 0] = np.linspace(-1, 1, 41)  # of several motors the others stay as the actor has them
+        worth = self.judged(observation, actions)
+        upright = np.array([[chosen[0, 0], worth.min()], [chosen[0, 0], worth.max()]], np.float32)
+        slope = np.column_stack([actions[:, 0], worth]).astype(np.float32)
         apart = self.replay.observations[: len(self.replay)][:: max(1, len(self.replay) // 400)]
         return {
             "inside": Curves({"critic": slope, "actor": upright}),

@@ -35,6 +35,10 @@ SETTINGS = {
     "LunarLander-v3": Settings(256, 4, 64, 3e-4, 0.999, 0.98, 0.01),
     "Pendulum-v1": Settings(256, 10, 64, 1e-3, 0.9, 0.95),
     "MountainCarContinuous-v0": Settings(128, 10, 256, 3e-4, 0.999, 0.9, 0.003),
+    "InvertedPendulum-v5": Settings(64, 10, 64, 1e-3),
+    "Reacher-v5": Settings(256, 10, 64, 3e-4, 0.98, 0.95),
+    "HalfCheetah-v5": Settings(256, 10, 64, 3e-4),
+    "Hopper-v5": Settings(256, 10, 64, 3e-4),
 }
 
 

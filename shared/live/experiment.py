@@ -209,11 +209,14 @@ class Experiment(Generic[Config]):
     phases:  names of the methods that make up one step, in order, for slow motion. With phases, step() need
              not be written: it calls them all.
     step_seconds: how long one step may take before the engine calls it hung.
+    tick_seconds: how long one step lasts in the experiment's own world, where that has a time of its own: so long the
+             engine waits from step to step at the speed "max". May change while the run plays; 0 = no wait.
     """
 
     id: ClassVar[str] = ""
     phases: ClassVar[tuple[str, ...]] = ()
     step_seconds: ClassVar[float] = 10.0
+    tick_seconds: float = 0.0
     config: Config
 
     def __init__(self, config: Config, seed: int) -> None:

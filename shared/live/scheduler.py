@@ -27,6 +27,7 @@ SLICE = 0.008  # s a run may keep the process: short enough to answer a click, l
 FRAME_SHARE = 0.2  # of a playing run's time may go into frames
 FRAMES_PER_SECOND = 60.0
 FAST_FRAMES_PER_SECOND = 2.0
+EARLY = 0.9  # of the time between two frames must have passed where each step is to be seen
 PHASE_SECONDS = 0.8  # a phase stays on the screen in slow motion
 STATUS_SECONDS = 0.25
 CHECKPOINT_SECONDS = 3.0
@@ -36,7 +37,7 @@ STALE_SECONDS = 0.1  # …but a frame that waits for a slow viewer is made anew 
 MEMORY_MB = 2048  # that one run may add to the process
 OPERATIONS = 32  # that one run may have waiting
 
-# Name → seconds between two steps; None = no wait.
+# Name → seconds between two steps; None = no wait, but "max" keeps to the run's own time where it has one.
 SPEEDS: dict[str, float | None] = {"slow": PHASE_SECONDS, "1": 1.0, "10": 0.1, "max": None, "fast": None}
 
 Send = Callable[[tuple[Any, ...]], None]
@@ -78,6 +79,12 @@ class Seat:
         if self.run.experiment.done:
             return "done"
         return "playing" if self.playing else "paused"
+
+    @property
+    def wait(self) -> float:
+        """Seconds from one step to the next; 0 = none."""
+        own = self.run.experiment.tick_seconds if self.speed == "max" else 0.0
+        return SPEEDS[self.speed] or own
 
     def due(self, now: float) -> bool:
         """A step may be taken now."""
@@ -271,8 +278,9 @@ class Scheduler:
         finally:
             self.entering("", 0.0)
         seat.stepped += time.thread_time() - computed
-        wait = SPEEDS[seat.speed]
-        seat.next_step_at = start + wait if wait else 0.0
+        # A step that came a little late does not put off those that follow.
+        late, wait = start - seat.next_step_at, seat.wait
+        seat.next_step_at = start + wait - (late if late < wait else 0.0) if wait else 0.0
         if seat.run.experiment.done:
             seat.playing = False
 
@@ -285,9 +293,11 @@ class Scheduler:
         if not self._wanted(seat, now):
             return False
         limit = FAST_FRAMES_PER_SECOND if seat.speed == "fast" else FRAMES_PER_SECOND
-        if now < seat.frame_at + 1 / limit:
+        # Of a run with a time of its own each step is shown, even where one comes a little early.
+        if now < seat.frame_at + (EARLY if seat.wait else 1.0) / limit:
             return False
-        return SPEEDS[seat.speed] is not None or seat.stepped * FRAME_SHARE >= seat.frame_seconds * (1 - FRAME_SHARE)
+        spare = SPEEDS[seat.speed] is not None or seat.next_step_at > now
+        return spare or seat.stepped * FRAME_SHARE >= seat.frame_seconds * (1 - FRAME_SHARE)
 
     def _overdue(self, seat: Seat, now: float) -> bool:
         """Between its steps, the run has something new that a watcher has not seen."""
