@@ -57,7 +57,7 @@ class DDPG(Agent):
     the first steps are taken by lot; small networks, one learning rate for both.
     """
 
-    kept = ("actor", "critics", "actor_target", "critic_targets", "replay", "steps", "sampled")
+    kept = ("actor", "critics", "actor_target", "critic_targets", "replay", "steps", "sampled", "by_lot")
 
     def __init__(
         self, world: World, twin: bool, delayed: bool, smoothed: bool, replay_size: int, batch_size: int
@@ -79,10 +79,11 @@ class DDPG(Agent):
         }
         self.replay = Replay(world, replay_size)
         self.steps = 0
+        self.by_lot = self.settings.warm_up  # so many of the first steps; none of somebody who can do something already
         self.sampled = np.zeros(0, np.int64)
 
     def act(self, observations: np.ndarray) -> np.ndarray:
-        if self.steps < self.settings.warm_up:
+        if self.steps < self.by_lot:
             return np.random.uniform(-1, 1, (1, self.world.outputs)).astype(np.float32)
         return np.clip(self.choose(self.acting(observations), 1.0), -1, 1)
 

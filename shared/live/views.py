@@ -128,6 +128,8 @@ class Sketch(View):
     values: float32 (S,), a number to be read where the pointer is; NaN = none.
     names:  of the kinds.
     keys:   directions that a person may hold: {"kind": "hold", "view": name, "direction": "left", …, "" = none}.
+    pullable: a person may pull at it: {"kind": "pull", "view": name, "start": [x, y], "hand": [x, y]}, where they took
+            hold and where they are now, from the middle of `bounds`; {"kind": "drop", "view": name} when they let go.
     """
 
     kind: ClassVar[str] = "sketch"
@@ -139,6 +141,7 @@ class Sketch(View):
     values: np.ndarray
     names: tuple[str, ...]
     keys: tuple[str, ...] = ()
+    pullable: bool = False
 
 
 @dataclass(frozen=True)
