@@ -256,8 +256,8 @@ class Body:
         before = [pose for pose in self.poses if pose.time <= self.clock][-1]
         after = next((pose for pose in self.poses if pose.time > self.clock), before)
         share = 0.0 if after is before else (self.clock - before.time) / (after.time - before.time)
-        between = [a + share * (b - a) for a, b in zip(before[1:5], after[1:5], strict=True)]
-        return Pose(self.clock, *between, before.contacts, before.hand)
+        places, axes, joints, middle = (a + share * (b - a) for a, b in zip(before[1:5], after[1:5], strict=True))
+        return Pose(self.clock, places, axes, joints, middle, before.contacts, before.hand)
 
     def sketch(self) -> Sketch:
         """The robot from its geometry; what its motors do, what pushes it, what pulls at it."""

@@ -66,4 +66,6 @@ CLIP = Formula(
 N_STEP = Formula("n_step", r"R_t = r_t + \gamma R_{t+1}, \qquad R_{t+n} = V(s_{t+n})", a3c.n_step_returns)
 ACTOR = Formula("actor", r"\nabla_\theta J = \mathbb{E}\big[\nabla_a Q(s, a)\, \nabla_\theta \mu_\theta(s)\big]"
     r"_{a = \mu_\theta(s)}", ddpg.DDPG.improve_actor)
+TWIN_TARGET = Formula("twin_target", r"y = r + \gamma \min_{i = 1, 2} Q_{\theta'_i}(s', \tilde a), \qquad"
+    r" \tilde a = \mu_{\phi'}(s') + \mathrm{clip}(\varepsilon, -c, c)", ddpg.DDPG.target)
 # fmt: on

@@ -19,6 +19,7 @@ from apps.reinforcement.formulas import (
     SARSA,
     TD_TARGET,
     TRACES,
+    TWIN_TARGET,
     UPDATE,
     VARIANCE,
 )
@@ -87,6 +88,25 @@ REINFORCEMENT = Topic(
             id="amounts", experiment="reinforcement/control", preset={"env": "Pendulum", "algorithm": "ddpg"},
             layout=("play play inside", "play play returns", "actions value states"), code=(ACTOR,),
             metrics=("env_steps", *LEARNED, "shown_return"), knobs=("env", "algorithm", *LIVE, *SWITCHES),
+        ),
+        Scene(
+            id="robot", experiment="reinforcement/robot", code=(ACTOR, TWIN_TARGET),
+            layout=("play play actions", "play play value", "earned returns inside"),
+            metrics=("shown_return", "episodes", "return_mean_20", "contact_force", "hand_force"),
+            knobs=("checkpoint", "robot", "playback", "hand", "gravity", "temperature"),
+        ),
+        Scene(
+            id="robot_levels", experiment="reinforcement/robot", code=(ACTOR,), layout=("play play", "value returns"),
+            panes=({"checkpoint": "clueless"}, {"checkpoint": "expert"}), together=("robot", "playback", "gravity"),
+            metrics=("shown_return", "episodes"), knobs=("checkpoint", "robot", "playback", "gravity", "temperature"),
+        ),
+        Scene(
+            id="robot_learning", experiment="reinforcement/robot", code=(TWIN_TARGET, ACTOR, CLIP),
+            preset={"robot": "InvertedPendulum", "checkpoint": "none", "train": True},
+            layout=("play play returns", "play play inside", "actions value states"),
+            metrics=("env_steps", "training_return", "evaluation_return", "shown_return"),
+            knobs=("algorithm", "robot", "train", "steps_a_picture", "learning_rate_factor", "checkpoint", "playback",
+                   "hand", "evaluate_every"),
         ),
         Scene(
             id="non_differentiable",

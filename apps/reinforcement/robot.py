@@ -50,7 +50,8 @@ def build(config: RobotConfig) -> Agent:
         raise Plain("checkpoint_algorithm", checkpoint=config.checkpoint, algorithm=config.algorithm)
     if config.algorithm == "ppo":
         return PPO(world, 0.2)
-    agent = DDPG(world, *[config.algorithm == "td3"] * 3, MEMORY, BATCH)
+    td3 = config.algorithm == "td3"
+    agent = DDPG(world, td3, td3, td3, MEMORY, BATCH)
     if config.checkpoint != NOBODY:
         become(agent, config.robot, config.checkpoint)
     return agent
@@ -153,10 +154,7 @@ class Robot(Experiment[RobotConfig]):
         if event.get("kind") == "drop":
             self.body.drop()
         elif event.get("kind") == "pull":
-            start, hand = (event.get(name) for name in ("start", "hand"))
-            if not is_place(start) or not is_place(hand):
-                raise Plain("drawing_points")
-            self.body.take(tuple(start), tuple(hand), self.config.hand)
+            self.body.take(place(event.get("start")), place(event.get("hand")), self.config.hand)
         else:
             super().on_event(event)  # raises
 
@@ -211,6 +209,8 @@ def along(numbers: list[float]) -> np.ndarray:
     return np.column_stack([back, numbers]).astype(np.float32) if numbers else np.zeros((0, 2), np.float32)
 
 
-def is_place(value: object) -> bool:
-    """Two numbers."""
-    return isinstance(value, list | tuple) and len(value) == 2 and all(isinstance(n, int | float) for n in value)
+def place(value: Any) -> tuple[float, float]:
+    """Two numbers from the stage. Raises Plain for anything else."""
+    if not isinstance(value, list | tuple) or len(value) != 2 or not all(isinstance(n, int | float) for n in value):
+        raise Plain("hand_form")
+    return float(value[0]), float(value[1])
