@@ -46,11 +46,11 @@ LOOKS = {
         {"root": "hinge", "link": "pole", "fingertip": "front_leg", "target": "goal"}, ("shoulder", "elbow"),
     ),
     "HalfCheetah": Look(
-        2, (-1.6, 1.6, -0.35, 1.45), {"torso": "torso", "head": "torso", "b": "back_leg", "f": "front_leg"},
+        2, (-1.25, 1.25, -0.3, 1.4), {"torso": "torso", "head": "torso", "b": "back_leg", "f": "front_leg"},
         ("back_thigh", "back_shin", "back_foot", "front_thigh", "front_shin", "front_foot"), "torso",
     ),
     "Hopper": Look(
-        2, (-1.6, 1.6, -0.2, 1.6),
+        2, (-1.25, 1.25, -0.2, 1.6),
         {"torso": "torso", "thigh": "pole", "leg": "back_leg", "foot": "front_leg"}, ("thigh", "knee", "foot"), "torso",
     ),
 }  # fmt: skip
@@ -81,10 +81,10 @@ class Body:
     """
 
     def __init__(self, robot: str, first_seed: int = FIRST_START) -> None:
-        import mujoco
+        self.robot, self.look, self.world, self.env = robot, LOOKS[robot], ROBOTS[robot], make(robot)
+        import mujoco  # only now: where it is missing, `make` has said so
 
-        self.mujoco, self.robot, self.look, self.world = mujoco, robot, LOOKS[robot], ROBOTS[robot]
-        self.env = make(robot)
+        self.mujoco = mujoco
         self.model, self.data = self.env.model, self.env.data
         self.env._step_mujoco_simulation = self.simulate  # the same physics, looked at after each of its steps
         self.limit = int(gymnasium.spec(self.world.id).max_episode_steps or 0)
@@ -292,6 +292,7 @@ class Body:
 
     # -- a checkpoint --------------------------------------------------------------------------------------
 
+    DERIVED = ("xpos", "xmat", "xipos", "geom_xpos", "geom_xmat")  # from the state, one step of the physics ago
     PLAIN = ("seed", "clock", "decisions", "so_far", "touched", "strength", "observation", "action", "grip")
 
     def state_dict(self) -> dict[str, Any]:
@@ -299,8 +300,9 @@ class Body:
         whole = int(self.mujoco.mjtState.mjSTATE_INTEGRATION)
         physics = np.zeros(self.mujoco.mj_stateSize(self.model, whole))
         self.mujoco.mj_getState(self.model, self.data, physics, whole)
-        poses = [list(pose) for pose in self.poses]
-        return {"physics": physics, "poses": poses, **{name: getattr(self, name) for name in self.PLAIN}}
+        derived = {name: getattr(self.data, name).copy() for name in self.DERIVED}
+        kept = {"physics": physics, "derived": derived, "poses": [list(pose) for pose in self.poses]}
+        return kept | {name: getattr(self, name) for name in self.PLAIN}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         for name in self.PLAIN:
@@ -308,4 +310,5 @@ class Body:
         self.grip, self.poses = list(state["grip"]), [Pose(*pose) for pose in state["poses"]]
         whole = int(self.mujoco.mjtState.mjSTATE_INTEGRATION)
         self.mujoco.mj_setState(self.model, self.data, state["physics"], whole)
-        self.mujoco.mj_forward(self.model, self.data)
+        for name, value in state["derived"].items():
+            getattr(self.data, name)[:] = value

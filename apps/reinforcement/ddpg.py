@@ -151,7 +151,7 @@ class DDPG(Agent):
         return self.quick_critics[0](pairs)[:, 0] / self.world.reward_scale
 
     def value(self, observation: np.ndarray) -> float:
-        return float(self.judged(observation, np.tanh(self.acting(observation[None]))[0])[0])
+        return float(self.judged(observation, np.tanh(self.acting(observation[None])))[0])
 
     def views(self, observation: np.ndarray) -> dict[str, View]:
         chosen = np.tanh(self.acting(observation[None]))

@@ -31,7 +31,7 @@ class RobotConfig:
     """The settings; what else an algorithm needs stands in its file, for each robot."""
 
     robot: str = knob("HalfCheetah", choices=tuple(ROBOTS))
-    checkpoint: str = knob("expert", choices=(NOBODY, *LEVELS), live=True)
+    checkpoint: str = knob("expert", choices=(NOBODY, *LEVELS), scale="ordered", live=True)
     train: bool = knob(False, live=True)  # whether it learns (on) while it plays
     algorithm: str = knob("td3", choices=("td3", "ddpg", "ppo"))  # the shipped agents are TD3's
     learning_rate_factor: float = knob(1.0, low=0.01, high=10.0, scale="log", live=True)  # × what suits the two

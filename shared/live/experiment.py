@@ -35,7 +35,7 @@ __all__ = [
 ]  # fmt: skip
 
 SEED_HIGH = 2**31 - 1  # seeds go from 0 to this
-Scale = Literal["linear", "log"]
+Scale = Literal["linear", "log", "ordered"]
 Value = bool | int | float | str
 
 
@@ -44,7 +44,7 @@ class Knob:
     """One field of a config: what it may be, and whether it may move while the run plays.
 
     `low` and `high` are inclusive and in the field's own unit; `choices` closes a text or a number to a list.
-    A text without choices takes up to `length` characters.
+    A text without choices takes up to `length` characters. Choices on an "ordered" scale are places on a slider.
     """
 
     name: str

@@ -104,7 +104,7 @@ def count_parameters(path: Path) -> int:
     """Numbers in a safetensors file; 0 where it is damaged: who opens it is told so, others are not disturbed."""
     try:
         return sum(prod(tensor["shape"]) for tensor in header(path).values())
-    except (OSError, ValueError):
+    except (OSError, ValueError, OverflowError):
         return 0
 
 

@@ -54,7 +54,8 @@ export class Controls {
       stage.actions.send({ op: "speed", value: event.target.value }, true);
     };
     const list = h("select", { "data-control": "speed", "aria-label": stage.word("controls", "speed"), title: stage.word("controls", "speed"), onchange: turned });
-    list.append(...options.map(([value, word]) => h("option", { value }, stage.word("speeds", word))));
+    const word = (word) => (word === "max" && stage.data.own_time ? "own" : word);
+    list.append(...options.map(([value, name]) => h("option", { value }, stage.word("speeds", word(name)))));
     return list;
   }
 

@@ -67,7 +67,7 @@ export class Knobs {
 
 /** {kind, input, output, set(value)} for one knob; `turned(value)` is called when a person moves it. */
 function makeWidget(knob, stage, turned) {
-  if (knob.choices?.length) return select(knob, turned);
+  if (knob.choices?.length) return knob.scale === "ordered" ? places(knob, turned) : select(knob, turned);
   if (knob.type === "bool") return box(knob, turned);
   if (knob.type === "str" || knob.low === null || knob.high === null) return field(knob, turned);
   return slider(knob, stage, turned);
@@ -78,6 +78,27 @@ function select(knob, turned) {
   const input = h("select", {}, ...knob.choices.map((value, i) => h("option", { value: i }, label(value))));
   input.addEventListener("change", () => turned(knob.choices[input.selectedIndex]));
   return { kind: "select", input, set: (value) => (input.selectedIndex = knob.choices.indexOf(value)) };
+}
+
+/** Choices that have an order, as places on a slider. */
+function places({ name, choices, choice_labels: labels, live }, turned) {
+  const most = choices.length - 1;
+  const input = h("input", { type: "range", min: 0, max: most, step: 1 });
+  const output = h("output", { for: `knob-${name}` });
+  const readout = () => {
+    const choice = choices[input.valueAsNumber];
+    const label = labels?.[choice] ?? String(choice);
+    write(output, label);
+    mark(input, "aria-valuetext", label);
+    input.style.setProperty("--filled", `${(input.valueAsNumber / (most || 1)) * 100}%`);
+  };
+  input.addEventListener("input", readout);
+  input.addEventListener(live ? "input" : "change", () => turned(choices[input.valueAsNumber]));
+  const set = (value) => {
+    input.value = choices.indexOf(value);
+    readout();
+  };
+  return { kind: "slider", input, output, set };
 }
 
 function box(knob, turned) {

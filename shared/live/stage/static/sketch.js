@@ -9,7 +9,7 @@ import { surfaceOf } from "./surface.js";
 const states = new WeakMap();
 // A category's place for each kind of shape, so that none changes its colour when another comes or goes.
 const PLACES = {
-  cart: 0, torso: 0, landed: 0, limit: 1, push: 1, hand: 1, goal: 2, contact: 2, pole: 3, front_leg: 3,
+  cart: 0, torso: 0, landed: 0, limit: 1, push: 1, goal: 2, contact: 2, pole: 3, front_leg: 3,
   leg: 4, back_leg: 4, under_way: 4,
 }; // prettier-ignore
 const KEYS = { ArrowUp: "up", ArrowRight: "right", ArrowDown: "down", ArrowLeft: "left" };
