@@ -43,7 +43,7 @@ LOOKS = {
     ),
     "Reacher": Look(
         1, (-0.27, 0.27, -0.27, 0.27),
-        {"root": "hinge", "link": "pole", "fingertip": "front_leg", "target": "goal"}, ("shoulder", "elbow"),
+        {"root": "hinge", "link": "pole", "fingertip": "torso", "target": "goal"}, ("shoulder", "elbow"),
     ),
     "HalfCheetah": Look(
         2, (-1.25, 1.25, -0.3, 1.4), {"torso": "torso", "head": "torso", "b": "back_leg", "f": "front_leg"},
@@ -283,6 +283,8 @@ class Body:
     def draw_motor(self, drawing: Drawing, i: int, place: np.ndarray, amount: float, size: float) -> None:
         """An arc round the joint as wide as the motor turns hard, or an arrow where it slides; -1 … 1 to be read."""
         joint = self.moved_joints[i]
+        if abs(amount) < 0.02:
+            return
         if self.model.jnt_type[joint] == self.mujoco.mjtJoint.mjJNT_SLIDE:
             drawing.arrow("push", place, np.array([0.25 * size * amount, 0.0]), 0.012 * size, amount)
             return

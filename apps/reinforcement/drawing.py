@@ -148,7 +148,7 @@ def pendulum(drawing: Drawing, env: Any, action: Any) -> tuple[float, float, flo
 
 def arc(centre: Point, radius: float, begin: float, turn: float) -> list[Point]:
     """Points on a circle from the angle `begin`, `turn` radians on: how hard, and which way round, a motor turns."""
-    angles = begin + turn * np.linspace(0, 1, 12)
+    angles = begin + turn * np.linspace(0, 1, 12 if abs(turn) < 3 else 48)
     return [(centre[0] + radius * math.cos(angle), centre[1] + radius * math.sin(angle)) for angle in angles]
 
 

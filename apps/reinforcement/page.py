@@ -104,7 +104,7 @@ REINFORCEMENT = Topic(
             id="robot_learning", experiment="reinforcement/robot", code=(TWIN_TARGET, ACTOR, CLIP),
             preset={"robot": "InvertedPendulum", "checkpoint": "none", "train": True},
             layout=("play play returns", "play play inside", "actions value states"),
-            metrics=("env_steps", "training_return", "evaluation_return", "shown_return"),
+            metrics=("env_steps", "training_return_mean_100", "evaluation_return", "shown_return"),
             knobs=("algorithm", "robot", "train", "steps_a_picture", "learning_rate_factor", "checkpoint", "playback",
                    "hand", "evaluate_every"),
         ),

@@ -61,7 +61,7 @@ class Robot(Experiment[RobotConfig]):
     """TD3, DDPG and PPO on MuJoCo's robots. Papers and differences stand at each algorithm.
 
     Metrics: `episodes`, `episode_return`, `return_mean_20` of the robot on the stage, without those that a hand has
-    touched; of the learning `env_steps`, `updates`, `training_return` (the mean of the last 100 episodes) and
+    touched; of the learning `env_steps`, `updates`, `training_return_mean_100` (of the last 100 episodes) and
     `evaluation_return`; `decisions_per_second` on the stage, of our time; `contact_force` and `hand_force` in newtons.
     """
 
@@ -176,7 +176,7 @@ class Robot(Experiment[RobotConfig]):
         if self.earned:
             metrics |= {"episode_return": self.earned[-1], "return_mean_20": sum(self.earned) / len(self.earned)}
         if self.recent:
-            metrics["training_return"] = sum(self.recent) / len(self.recent)
+            metrics["training_return_mean_100"] = sum(self.recent) / len(self.recent)
         if self.evaluation is not None:
             metrics["evaluation_return"] = self.evaluation
         output = agent.shown(agent.acting(body.observation[None])[0])[: agent.world.amounts]

@@ -22,7 +22,6 @@ from shared.live.run import NUMPY
 
 WEIGHTS = Path(__file__).parents[1] / "weights"
 
-EVALUATE_EVERY = 5000  # steps of the environment
 EPISODES, FIRST_SEED = 10, 1_000_000  # of an evaluation while it trains, and its first start
 JUDGED, FIRST_JUDGED = 20, 3_000_000  # the same of what is shipped, on starts that chose nothing
 MEMORY, BATCH = 400_000, 256
@@ -52,9 +51,9 @@ def snapshot(agent: DDPG) -> dict[str, torch.Tensor]:
 class Training:
     """One training, and its diary: `curve` (steps, mean return, hours) and a snapshot for each of its rows."""
 
-    def __init__(self, robot: str, seed: int, folder: Path) -> None:
+    def __init__(self, robot: str, seed: int, every: int, folder: Path) -> None:
         random.seed(seed), np.random.seed(seed), torch.manual_seed(seed)
-        self.robot, self.seed, self.path = robot, seed, folder / f"{robot}_{seed}.pt"
+        self.robot, self.seed, self.every, self.path = robot, seed, every, folder / f"{robot}_{seed}.pt"
         self.agent = DDPG(ROBOTS[robot], True, True, True, MEMORY, BATCH)
         self.environments = Environments(robot, 1)
         self.curve: list[tuple[float, float, float]] = []
@@ -72,7 +71,7 @@ class Training:
         while self.agent.steps < steps:
             observations = self.environments.observations
             self.agent.learn(self.environments.step(self.agent.act(observations)))
-            if self.agent.steps % EVALUATE_EVERY == 0:
+            if self.agent.steps % self.every == 0:
                 self.seconds = time.process_time() - begin
                 self.note()
                 self.save()
@@ -138,13 +137,13 @@ def write(training: Training) -> None:
         title=f"TD3 agents of {robot}, from clueless to expert",
         licence="MIT, like the app", source=f"Trained for this app in Gymnasium's {ROBOTS[robot].id} (MIT) on MuJoCo "
         "(Apache-2.0).",
-        made_by=f"python -m assets.build.robots {robot} --seed {training.seed} --steps {int(curve[-1][0])} "
-        "--folder FOLDER",
+        made_by=f"python -m assets.build.robots {robot} --seed {training.seed} --every {training.every} "
+        f"--steps {int(curve[-1][0])} --folder FOLDER",
         how=f"apps/reinforcement/ddpg.py with TD3's three switches, batch {BATCH}, seed {training.seed}, on one core "
         f"of an ordinary two-core server, no accelerator; minutes are of computing. {told} (mean and standard "
         f"deviation of {JUDGED} episodes without noise, starts {FIRST_JUDGED:,} and on). The levels are the first, "
         f"those that had first come {SHARES['beginner']:.0%} and {SHARES['advanced']:.0%} of the way, and the best of "
-        f"the diary, which judges by {EPISODES} episodes every {EVALUATE_EVERY:,} steps.",
+        f"the diary, which judges by {EPISODES} episodes every {training.every:,} steps.",
         pages=["reinforcement"],
     )  # fmt: skip
 
@@ -155,11 +154,12 @@ def main() -> None:
     parser.add_argument("robot", choices=tuple(ROBOTS))
     parser.add_argument("--steps", type=int, default=400_000)
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--every", type=int, default=5000, help="steps from one line of the diary to the next")
     parser.add_argument("--folder", type=Path, required=True, help="where the training is kept, and gone on from")
     arguments = parser.parse_args()
     torch.set_num_threads(1)
     arguments.folder.mkdir(parents=True, exist_ok=True)
-    training = Training(arguments.robot, arguments.seed, arguments.folder)
+    training = Training(arguments.robot, arguments.seed, arguments.every, arguments.folder)
     training.run(arguments.steps)
     write(training)
 

@@ -274,6 +274,16 @@ def writing(chromium: Browser, address: str) -> None:
     page.context.close()
 
 
+def robots(chromium: Browser, address: str) -> None:
+    """Frames a second of the cheetah, in its own time, with every view of its scene."""
+    page = open_scene(chromium, address, "robot", topic="reinforcement-learning")
+    stage_of(page)
+    time.sleep(4)
+    drawn, _ = rates(page, 10)
+    report("robot_frames", drawn, "1/s", ">= 55")
+    page.context.close()
+
+
 def yardstick(name: str, seconds: float) -> float:
     """Times a second of tests/bench/yardsticks.py."""
     command = [sys.executable, "-m", "tests.bench.yardsticks", name, str(seconds)]
@@ -409,6 +419,7 @@ def main() -> int:
         training_speed,
         opening,
         writing,
+        robots,
         worker_killed,
     ]
     with browser() as chromium:

@@ -55,10 +55,16 @@ function mapping([x0, x1, y0, y1], { width, height, ratio }) {
 function shape({ points, ends, widths }, i, { scale, left, base, ratio }) {
   const path = new Path2D();
   const from = i ? ends.data[i - 1] : 0;
-  for (let p = from; p < ends.data[i]; p++) path.lineTo(left + points.data[2 * p] * scale, base - points.data[2 * p + 1] * scale);
+  let x = 0;
+  let y = 0;
+  for (let p = from; p < ends.data[i]; p++) {
+    x = left + points.data[2 * p] * scale;
+    y = base - points.data[2 * p + 1] * scale;
+    path.lineTo(x, y);
+  }
   if (!widths.data[i]) path.closePath();
-  // A line to the point where it begins is drawn as a dot with round ends: a disc.
-  else if (ends.data[i] - from === 1) path.lineTo(left + points.data[2 * from] * scale, base - points.data[2 * from + 1] * scale);
+  // Browsers draw no line without length: with a little of it and round ends, one point becomes a disc.
+  else path.lineTo(x + 0.01, y);
   return { path, width: widths.data[i] && Math.max(ratio, widths.data[i] * scale) };
 }
 
