@@ -36,7 +36,7 @@ SETTINGS = {
     "InvertedPendulum-v5": replace(ROBOT, width=64),
     "Reacher-v5": replace(ROBOT, discount=0.98, width=128),
     "HalfCheetah-v5": replace(ROBOT, warm_up=10_000, width=128),
-    "Hopper-v5": ROBOT,
+    "Hopper-v5": replace(ROBOT, width=128),
 }
 
 
