@@ -192,8 +192,8 @@ class Robot(Experiment[RobotConfig]):
 
     def return_curves(self) -> Curves:
         """While it learns here, its episodes; beside them the diary of the shipped agents, and where this one stood."""
-        series = self.returns.curves() if self.returns.kept else {}
-        if self.evaluations.kept:
+        series = self.returns.curves() if self.returns.count else {}
+        if self.evaluations.count:
             series |= self.evaluations.curves()
         if self.config.checkpoint == NOBODY:
             return Curves(series)
