@@ -57,6 +57,11 @@ def build(config: RobotConfig) -> Agent:
     return agent
 
 
+def shipped(config: RobotConfig) -> Expert | None:
+    """The file that the checkpoint is from; None where there is no checkpoint."""
+    return None if config.checkpoint == NOBODY else expert(config.robot)
+
+
 class Robot(Experiment[RobotConfig]):
     """TD3, DDPG and PPO on MuJoCo's robots. Papers and differences stand at each algorithm.
 
@@ -73,6 +78,7 @@ class Robot(Experiment[RobotConfig]):
         super().__init__(config, seed)
         self.agent = build(config)
         self.agent.set_learning_rate(config.learning_rate_factor)
+        self.shipped = shipped(config)
         self.body = Body(config.robot)
         self.body.pull_down(config.gravity)
         self.environments = Environments(config.robot, self.agent.copies)
@@ -144,7 +150,7 @@ class Robot(Experiment[RobotConfig]):
         """Another checkpoint takes over in mid-run; a rate reaches the agent, gravity the robot on the stage."""
         config = dataclasses.replace(self.config, **{name: value})
         if name == "checkpoint":
-            self.agent = build(config)  # raises, and all stays as it was
+            self.agent, self.shipped = build(config), shipped(config)  # raises, and all stays as it was
         super().on_knob(name, value)
         self.agent.set_learning_rate(config.learning_rate_factor)
         self.body.pull_down(config.gravity)
@@ -195,12 +201,12 @@ class Robot(Experiment[RobotConfig]):
         series = self.returns.curves() if self.returns.count else {}
         if self.evaluations.count:
             series |= self.evaluations.curves()
-        if self.config.checkpoint == NOBODY:
+        if self.shipped is None:
             return Curves(series)
-        shipped: Expert = expert(self.config.robot)
-        steps, score = shipped.steps[self.config.checkpoint], shipped.scores[self.config.checkpoint]
-        now = np.array([[steps, shipped.diary[:, 1].min()], [steps, shipped.diary[:, 1].max()]], np.float32)
-        return Curves(series | {"diary": shipped.diary, "this_checkpoint": now}, {"score": score})
+        diary, steps = self.shipped.diary, self.shipped.steps[self.config.checkpoint]
+        now = np.array([[steps, diary[:, 1].min()], [steps, diary[:, 1].max()]], np.float32)
+        series |= {"diary": diary, "this_checkpoint": now}
+        return Curves(series, {"score": self.shipped.scores[self.config.checkpoint]})
 
 
 def along(numbers: list[float]) -> np.ndarray:
