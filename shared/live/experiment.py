@@ -192,11 +192,11 @@ class Series:
         return {name: np.ascontiguousarray(table[:, [0, i + 1]]) for i, name in enumerate(self.names)}
 
     def state_dict(self) -> dict[str, Any]:
-        return {"stride": self.stride, "seen": self.seen, "kept": self.kept.copy()}
+        return {"stride": self.stride, "seen": self.seen, "kept": self.kept.tolist()}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         self.stride, self.seen = state["stride"], state["seen"]
-        self._keep(state["kept"])
+        self._keep(np.array(state["kept"]).reshape(-1, 1 + len(self.names)))
 
 
 Config = TypeVar("Config")
