@@ -17,12 +17,17 @@ from shared.live.run import Run
 from shared.ui.scene import Scene, Topic
 
 FIRST_STEPS = 4  # of a run, within which all that it shows has been seen
-UNSUITED = ("needs_discrete", "needs_continuous")  # two settings, each of them good, that do not go together
+UNSUITED = (
+    "needs_discrete",
+    "needs_continuous",
+    "agent_missing",
+)  # two settings, each of them good, that do not go together
 ROOT = Path(__file__).resolve().parents[1]
 FOLDERS = sorted({path.parent for top in ("apps", "shared") for path in (ROOT / top).rglob("text.*.toml")})
 PROSE = ("idea", "caption", "see", "words", "why", "differences", "references")
 # Proper names and words that both languages share; anything else that reads the same was left untranslated.
 SAME = {"Vivarium", "GANs", "Adam", "Wasserstein", "Fashion-MNIST", "ReLU", "tanh", "Real", "SARSA", "Q-learning"}
+NOT_TRANSLATED = re.compile(r"references$|knobs\.game\.choices\.")  # titles
 # What is no language's: formulas, code, addresses, {names to fill in}, coloured marks.
 NO_WORDS = re.compile(r"\$[^$]*\$|`[^`]*`|https?://\S+|\{\w+\}|:\w+\[")
 
@@ -64,7 +69,7 @@ def differences(english: Mapping[str, Any], spanish: Mapping[str, Any]) -> list[
             found.append(f"empty: {key}")
         if fields(one) != fields(other):
             found.append(f"other names to fill in: {key}")
-        if one == other and one not in SAME and not key.endswith("references") and has_words(one):
+        if one == other and one not in SAME and not NOT_TRANSLATED.search(key) and has_words(one):
             found.append(f"the same in both languages: {key}")
     return sorted(found)
 

@@ -12,11 +12,14 @@ from apps.reinforcement.formulas import (
     FLAT,
     N_STEP,
     OPTIMALITY,
+    PERTURBATION,
+    PIXEL_OBJECTIVE,
     POLICY_GRADIENT,
     Q_LEARNING,
     REINFORCE,
     RETURN,
     SARSA,
+    SLOPE,
     TD_TARGET,
     TRACES,
     UPDATE,
@@ -28,6 +31,7 @@ BACKUP = ("old_value", "step_reward", "discounted_next", "target", "td_error", "
 EARNED = ("episodes", "greedy_return", "optimal_return")
 GRID = ("grid", "own_grid")
 LEARNED = ("episodes", "episode_return", "episode_return_mean_100")
+HEADLINES = ("score", "lives", "episode_return", "episodes", "value", "decisions_per_second")
 LIVE = ("learning_rate_factor", "clip", "shown_every", "temperature")
 SWITCHES = ("double", "duelling", "prioritised", "baseline", "synchronous", "twin_critics", "delayed_actor",
             "smoothed_target", "batch_size", "replay_size")  # fmt: skip
@@ -95,6 +99,26 @@ REINFORCEMENT = Topic(
             metrics=("score_through_metric", "score_surrogate", "score_reinforce", "reward", "expected_reward"),
             knobs=("task", "learning_rate", "baseline", "spread", "batch_size"),
             code=(FLAT, REINFORCE, VARIANCE),
+        ),
+        Scene(
+            id="atari", experiment="reinforcement/atari",
+            layout=("screen screen network_sees network_sees", "screen screen actions actions",
+                    "screen screen value value"), metrics=HEADLINES, remedies={"hand_back": {"player": "agent"}},
+            knobs=("player", "checkpoint", "game", "saliency", "temperature", "sticky"), code=(SLOPE, PERTURBATION),
+        ),
+        Scene(
+            id="atari_past", experiment="reinforcement/atari", layout=("screen screen", "value actions"),
+            metrics=("score", "episode_return", "episodes", "value"), together=("game", "sticky"),
+            knobs=("checkpoint", "game", "temperature", "saliency", "sticky"), code=(SLOPE, PERTURBATION),
+            panes=({"checkpoint": "clueless"}, {"checkpoint": "expert"}),
+        ),
+        Scene(
+            id="atari_training", experiment="reinforcement/atari_training",
+            layout=("games games returns", "games games returns", "games games losses"),
+            metrics=("decisions", "frames_seen", "decisions_per_second", "episodes", "episode_return", "entropy",
+                     "shipped_frames", "shipped_hours"),
+            knobs=("game", "start", "learning_rate", "clip", "entropy_weight", "copies", "rollout"),
+            code=(PIXEL_OBJECTIVE, CLIP, ADVANTAGE),
         ),
     ),
 )  # fmt: skip

@@ -208,11 +208,15 @@ class Experiment(Generic[Config]):
     id:      "topic/name", as the command line and the pages know it.
     phases:  names of the methods that make up one step, in order, for slow motion. With phases, step() need
              not be written: it calls them all.
+    speeds:  those that a person may choose from, of the scheduler's; "slow" only where there are phases.
+    speed:   the one that a run begins with.
     step_seconds: how long one step may take before the engine calls it hung.
     """
 
     id: ClassVar[str] = ""
     phases: ClassVar[tuple[str, ...]] = ()
+    speeds: ClassVar[tuple[str, ...]] = ("slow", "1", "10", "max", "fast")
+    speed: ClassVar[str] = "max"
     step_seconds: ClassVar[float] = 10.0
     config: Config
 

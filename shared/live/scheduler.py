@@ -36,8 +36,11 @@ STALE_SECONDS = 0.1  # …but a frame that waits for a slow viewer is made anew 
 MEMORY_MB = 2048  # that one run may add to the process
 OPERATIONS = 32  # that one run may have waiting
 
-# Name → seconds between two steps; None = no wait.
-SPEEDS: dict[str, float | None] = {"slow": PHASE_SECONDS, "1": 1.0, "10": 0.1, "max": None, "fast": None}
+# Name → seconds between two steps, or, of those in BY_PHASE, between two phases; None = no wait.
+SPEEDS: dict[str, float | None] = {
+    "slow": PHASE_SECONDS, "quarter": 1 / 15, "game": 1 / 60, "1": 1.0, "10": 0.1, "max": None, "fast": None,
+}  # fmt: skip
+BY_PHASE = ("slow", "quarter", "game")
 
 Send = Callable[[tuple[Any, ...]], None]
 
@@ -248,7 +251,7 @@ class Scheduler:
         """Give one run its short while: steps, then the frame that is due, then its housekeeping."""
         start = now = time.perf_counter()
         while seat.due(now) and now - start < SLICE:
-            self._step(seat, by_phase=seat.speed == "slow")
+            self._step(seat, by_phase=seat.speed in BY_PHASE)
             now = time.perf_counter()
             if self._frame_due(seat, now):
                 self._show(seat)
@@ -272,7 +275,8 @@ class Scheduler:
             self.entering("", 0.0)
         seat.stepped += time.thread_time() - computed
         wait = SPEEDS[seat.speed]
-        seat.next_step_at = start + wait if wait else 0.0
+        # Counted from when the step was due, so that one that came late by a little does not delay the next.
+        seat.next_step_at = max(seat.next_step_at, start - wait / 2) + wait if wait else 0.0
         if seat.run.experiment.done:
             seat.playing = False
 
@@ -280,14 +284,14 @@ class Scheduler:
         """Newest wins, at most 60 a second, and only from time that the run has earned by stepping."""
         if seat.failed or not seat.watched:
             return False
-        if seat.answer_owed:
+        if seat.answer_owed or SPEEDS[seat.speed] is not None:  # no speed with a wait is above 60 steps a second
             return True
         if not self._wanted(seat, now):
             return False
         limit = FAST_FRAMES_PER_SECOND if seat.speed == "fast" else FRAMES_PER_SECOND
         if now < seat.frame_at + 1 / limit:
             return False
-        return SPEEDS[seat.speed] is not None or seat.stepped * FRAME_SHARE >= seat.frame_seconds * (1 - FRAME_SHARE)
+        return seat.stepped * FRAME_SHARE >= seat.frame_seconds * (1 - FRAME_SHARE)
 
     def _overdue(self, seat: Seat, now: float) -> bool:
         """Between its steps, the run has something new that a watcher has not seen."""

@@ -28,6 +28,7 @@ class Images(View):
     labels:     one short text a picture, or none.
     selectable: a click sends the event {"kind": "select", "view": name, "index": i}.
     selected:   indices drawn with a border.
+    keys:       what a person may hold, as in Sketch.
     """
 
     kind: ClassVar[str] = "images"
@@ -36,6 +37,7 @@ class Images(View):
     labels: tuple[str, ...] = ()
     selectable: bool = False
     selected: tuple[int, ...] = ()
+    keys: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -127,7 +129,8 @@ class Sketch(View):
     kinds:  int32 (S,): what each is, a place in `names`. Each name has a colour; "ground" is grey.
     values: float32 (S,), a number to be read where the pointer is; NaN = none.
     names:  of the kinds.
-    keys:   directions that a person may hold: {"kind": "hold", "view": name, "direction": "left", …, "" = none}.
+    keys:   "up", "right", "down", "left", "fire": what a person may hold. Each change sends the event {"kind": "hold",
+            "view": name, "direction": the key pressed last that is still held, "" = none, "held": [all that are]}.
     """
 
     kind: ClassVar[str] = "sketch"

@@ -3,20 +3,24 @@
 from pathlib import Path
 
 import torch
-from safetensors import safe_open
+from safetensors import SafetensorError, safe_open
 
+from shared.live.messages import Plain
 from shared.models.catalog import WEIGHTS
 
 
 def shipped_weights(name: str) -> tuple[dict[str, torch.Tensor], dict[str, str]]:
     """Tensors and metadata of `assets/weights/<name>.safetensors`, as `mapped` gives them.
 
-    Raises FileNotFoundError naming the file where it is not shipped.
+    Raises FileNotFoundError naming the file where it is not shipped, and Plain where it is damaged.
     """
     path = WEIGHTS / f"{name}.safetensors"
     if not path.exists():
         raise FileNotFoundError(f"no shipped weights {path.name}; assets/build/ has the script that makes them")
-    return mapped(path)
+    try:
+        return mapped(path)
+    except SafetensorError:
+        raise Plain("weights_damaged", name=path.name) from None
 
 
 def mapped(path: Path) -> tuple[dict[str, torch.Tensor], dict[str, str]]:

@@ -205,6 +205,7 @@ def _stage_data(topic: Topic, scene: Scene, pane: int, token: str, now: Visit, i
         "notes": {name: metric.get("help", "") for name, metric in its.all("metrics").items()},
         "metrics": list(scene.metrics),
         "phases": [{"id": p, "label": its(f"phases.{p}")} for p in find(scene.experiment).phases],
+        "speeds": list(find(scene.experiment).speeds),
         "remedies": [
             {"id": name, "label": its(f"remedies.{name}"), "knobs": dict(moved)}
             for name, moved in scene.remedies.items()
