@@ -50,7 +50,10 @@ def action_for(held: set[str], names: tuple[str, ...]) -> int:
     """The game's own action that comes nearest to the keys held: all of them, or without fire, or one of them."""
     ways = sum(KEYS[key] for key in held if key != "fire")
     fire = "fire" if "fire" in held else ""
-    wishes = [NAMES.get(ways, "noop"), *(NAMES[KEYS[key]] for key in KEYS if key in held and key != "fire")]
+    wishes = [
+        *([NAMES[ways]] if ways in NAMES else []),
+        *(NAMES[KEYS[key]] for key in KEYS if key in held and key != "fire"),
+    ]
     for wish in wishes:
         for name in (fire if wish == "noop" and fire else wish + fire, wish):
             if name in names:

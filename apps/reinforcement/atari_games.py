@@ -86,6 +86,7 @@ class Console:
         self.ale.reset_game()
         self.last = 0  # the action that the console took to be pressed in the last frame
         self.grey = [self.ale.getScreenGrayscale()] * 2
+        self.kept: np.ndarray | None = None  # the picture of a game gone on with, until its first new frame
         self.seen = np.zeros((SEEN, SIDE, SIDE), np.uint8)
         self.look()
 
@@ -94,7 +95,7 @@ class Console:
         if not np.random.random() < sticky:
             self.last = action
         reward = self.ale.act(self.actions[self.last])
-        self.grey = [self.grey[1], self.ale.getScreenGrayscale()]
+        self.grey, self.kept = [self.grey[1], self.ale.getScreenGrayscale()], None
         return float(reward)
 
     def look(self) -> None:
@@ -114,15 +115,17 @@ class Console:
 
     def picture(self) -> np.ndarray:
         """The last frame in colour, uint8 (H, 160, 3)."""
-        return self.ale.getScreenRGB()
+        return self.ale.getScreenRGB() if self.kept is None else self.kept
 
     def state_dict(self) -> dict[str, Any]:
         console = np.frombuffer(self.ale.cloneState(include_rng=True).serialize(), np.uint8).copy()
-        return {"console": console, "last": self.last, "grey": list(self.grey), "seen": self.seen.copy()}
+        pictures = {"grey": list(self.grey), "seen": self.seen.copy(), "kept": self.picture()}
+        return {"console": console, "last": self.last, **pictures}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         self.ale.restoreState(ale_py.ALEState(state["console"].tobytes()))
         self.last, self.grey, self.seen = state["last"], list(state["grey"]), state["seen"].copy()
+        self.kept = state["kept"]  # the emulator draws only what it plays
 
 
 @dataclass(frozen=True)
