@@ -237,6 +237,10 @@ class Atari(Experiment[AtariConfig]):
         state = super().state_dict()
         return {name: value for name, value in state.items() if name not in ("network", "timed", "rate", "shown")}
 
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        super().load_state_dict(state)
+        self.timed = (time.perf_counter(), self.step_count)
+
 
 def laid_over(picture: np.ndarray, found: np.ndarray) -> np.ndarray:
     """The more salient, the more orange; the rest a little darker. uint8 (H, W, 3) and (84, 84) → uint8 (H, W, 3)."""

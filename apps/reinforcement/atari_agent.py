@@ -61,7 +61,7 @@ class PixelNetwork(nn.Module):
 
     def forward(self, seen: Tensor) -> tuple[Tensor, Tensor]:
         with torch.autocast("cpu", PRECISION, enabled=torch.float32 != PRECISION):
-            pixels = seen.to(PRECISION if not seen.is_floating_point() else seen.dtype) / 255
+            pixels = (seen if seen.is_floating_point() else seen.to(PRECISION)) / 255
             x = F.relu(self.near(pixels.permute(0, 3, 1, 2)))
             x = F.relu(self.far(x))
             x = F.relu(self.mixed(x.flatten(1))).float()

@@ -9,7 +9,7 @@ from torch import Tensor
 
 Policy = Callable[[Tensor], Tensor]  # pictures (N, 4, 84, 84), 0 … 255 → logits (N, actions)
 
-STRIDE = 6  # pixels between the places that are blurred
+STRIDE = 8  # pixels between the places that are blurred
 WIDTH = 5.0  # pixels: standard deviation of the spot that is blurred
 BLUR = 3.0  # pixels: of the blur itself
 
@@ -30,13 +30,14 @@ def gradient(policy: Policy, seen: np.ndarray) -> np.ndarray:
 def perturbation(policy: Policy, seen: np.ndarray) -> np.ndarray:
     """½‖π(s) - π(s with one spot blurred)‖², in logits, for spots all over: uint8 (4, 84, 84) → (84, 84).
 
-    Greydanus, Koul, Dodge & Fern 2018, eqs. 1-2. Differences: a spot every six pixels instead of five.
+    Greydanus, Koul, Dodge & Fern 2018, eqs. 1-2. Differences: a spot every eight pixels instead of five.
     """
-    pictures = torch.from_numpy(seen).float()
-    masks = spots(pictures.shape[-1])  # (M, 84, 84)
-    blurred = blur(pictures[None])[0]
-    changed = pictures + masks[:, None] * (blurred - pictures)  # (M, 4, 84, 84)
-    logits = policy(torch.cat([pictures[None], changed]))
+    pictures = torch.from_numpy(seen)
+    masks = spots(pictures.shape[-1]).bfloat16()  # (M, 84, 84); half the bytes, and these are the cost of it
+    change = (blur(pictures[None].float())[0] - pictures).bfloat16()
+    pictures = pictures.bfloat16()
+    changed = torch.addcmul(pictures, masks[:, None], change)  # (M, 4, 84, 84)
+    logits = policy(torch.cat([pictures[None], changed])).float()
     scores = (logits[1:] - logits[:1]).square().sum(dim=1) / 2
     across = round(len(masks) ** 0.5)
     size = pictures.shape[-2:]
