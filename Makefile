@@ -11,7 +11,7 @@ INSTALL := $(PY) -m pip install -qq --disable-pip-version-check --no-compile
 # Without byte code on disk every worker process would compile torch again.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: run setup test test-all bench lint chromium
+.PHONY: run setup test test-all bench bench-atari lint chromium
 
 run: $(VENV)/.app
 	@exec $(PY) -m streamlit run apps/main.py $(ARGS)
@@ -27,6 +27,10 @@ test-all: $(VENV)/.dev chromium
 
 bench: $(VENV)/.dev chromium
 	@$(PY) -m tests.bench $(ARGS)
+
+# Atari on the stage, headless and in training, against Stable-Baselines3 (requirements-bench.txt).
+bench-atari: $(VENV)/.bench chromium
+	@$(PY) -m tests.bench.atari $(ARGS)
 
 lint: $(VENV)/.dev
 	@$(PY) -m ruff check .
@@ -45,6 +49,10 @@ $(VENV)/.app: requirements.txt requirements-models.txt
 
 $(VENV)/.dev: requirements-dev.txt $(VENV)/.app
 	@$(INSTALL) -r requirements-dev.txt
+	@touch $@
+
+$(VENV)/.bench: requirements-bench.txt $(VENV)/.dev
+	@$(INSTALL) -r requirements-bench.txt
 	@touch $@
 
 # The browser tests drive a system Chromium; without one they say so and are skipped.

@@ -78,7 +78,7 @@ class Training:
         self.decisions += self.settings.rollout * self.settings.copies
 
 
-def train(game: str, folder: Path, steps: int, until: int, seed: int, sticky: float) -> None:
+def train(game: str, folder: Path, steps: int, until: int, seed: int, sticky: float, entropy: float) -> None:
     """Go on until `until` decisions have been made, over all copies, of the `steps` that the rate falls over."""
     folder.mkdir(parents=True, exist_ok=True)
     training = Training(game, folder, seed, sticky)
@@ -87,7 +87,7 @@ def train(game: str, folder: Path, steps: int, until: int, seed: int, sticky: fl
     start, saved = time.process_time() - training.seconds, time.monotonic()
     while training.decisions < until:
         s = training.settings
-        training.agent.tune(learning_rate(s.learning_rate, training.decisions, steps), s.clip, s.entropy_weight)
+        training.agent.tune(learning_rate(s.learning_rate, training.decisions, steps), s.clip, entropy)
         before = training.decisions
         training.rollout()
         training.seconds = time.process_time() - start  # of one core: others may be using this machine too
@@ -170,6 +170,7 @@ def main() -> None:
     parser.add_argument("--steps", type=int, default=2_000_000)
     parser.add_argument("--until", type=int, help="stop there, to go on later with other settings; steps by default")
     parser.add_argument("--sticky", type=float, default=STICKY, help="chance that the console repeats the last press")
+    parser.add_argument("--entropy", type=float, default=Settings.entropy_weight, help="weight of the policy's entropy")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--folder", type=Path, required=True)
     parser.add_argument("--command", default="", help="ship: the commands that trained it, for the cards")
@@ -177,7 +178,8 @@ def main() -> None:
     torch.set_num_threads(1)
     if arguments.task == "train":
         until = arguments.until or arguments.steps
-        train(arguments.game, arguments.folder, arguments.steps, until, arguments.seed, arguments.sticky)
+        a = arguments
+        train(a.game, a.folder, a.steps, until, a.seed, a.sticky, a.entropy)
     else:
         command = (
             arguments.command
