@@ -284,10 +284,12 @@ class Scheduler:
         """Newest wins, at most 60 a second, and only from time that the run has earned by stepping."""
         if seat.failed or not seat.watched:
             return False
-        if seat.answer_owed or SPEEDS[seat.speed] is not None:  # no speed with a wait is above 60 steps a second
+        if seat.answer_owed:
             return True
         if not self._wanted(seat, now):
             return False
+        if SPEEDS[seat.speed] is not None:  # no speed with a wait is above 60 steps a second
+            return True
         limit = FAST_FRAMES_PER_SECOND if seat.speed == "fast" else FRAMES_PER_SECOND
         if now < seat.frame_at + 1 / limit:
             return False
