@@ -77,7 +77,7 @@ class Atari(Experiment[AtariConfig]):
     def __init__(self, config: AtariConfig, seed: int) -> None:
         super().__init__(config, seed)
         self.console = Console(config.game)
-        self.network = self.load()
+        self.load()
         self.held: set[str] = set()  # keys under a person's fingers
         self.episodes, self.episode_return, self.score = 0, 0.0, 0.0
         self.timed, self.rate = (time.perf_counter(), 0), 0.0
@@ -87,14 +87,16 @@ class Atari(Experiment[AtariConfig]):
         self.opinion = self.ask()  # …and what the network makes of it
         self.forget_game()
 
-    def load(self) -> PixelNetwork | None:
-        """The chosen agent; nobody where none is shipped for this game. Raises Plain where it is asked to play."""
+    def load(self) -> None:
+        """Take the chosen agent; nobody where none is shipped for this game. Raises Plain where it is asked to play."""
+        self.network: PixelNetwork | None = None
+        self.shipped_score = 0.0
         try:
-            return trained(self.config.game, self.config.checkpoint, len(self.console.actions))
+            self.network, about = trained(self.config.game, self.config.checkpoint, len(self.console.actions))
+            self.shipped_score = float(about["score"])
         except Plain as problem:
-            if problem.code == "agent_missing" and self.config.player != "agent":
-                return None
-            raise
+            if problem.code != "agent_missing" or self.config.player == "agent":
+                raise
 
     def forget_game(self) -> None:
         self.score, self.age, self.action = 0.0, 0, 0
@@ -171,7 +173,7 @@ class Atari(Experiment[AtariConfig]):
         super().on_knob(name, value)
         if name in ("checkpoint", "player"):
             try:
-                self.network = self.load()
+                self.load()
             except Plain:
                 self.config = before
                 raise
@@ -194,6 +196,7 @@ class Atari(Experiment[AtariConfig]):
         console, names = self.console, self.console.names
         metrics: dict[str, float] = {
             "score": self.score + (self.earned if self.phase_index else 0.0),
+            "shipped_score": self.shipped_score,
             "lives": console.lives,
             "episodes": self.episodes,
             "decisions": self.step_count,

@@ -194,8 +194,11 @@ class PixelPPO:
         self.filled, self.pending = 0, []
 
 
-def trained(game: str, checkpoint: str, actions: int) -> PixelNetwork:
-    """A shipped agent, frozen. Raises Plain where there is none, or its file is damaged or another game's."""
+def trained(game: str, checkpoint: str, actions: int) -> tuple[PixelNetwork, dict[str, str]]:
+    """A shipped agent, frozen, and what its file says of it: decisions, seconds, score.
+
+    Raises Plain where there is none, or its file is damaged or another game's.
+    """
     name = f"atari_{game}_{checkpoint}"
     try:
         tensors, about = shipped_weights(name)
@@ -208,4 +211,4 @@ def trained(game: str, checkpoint: str, actions: int) -> PixelNetwork:
         network.load_state_dict({key: tensor.float() for key, tensor in tensors.items()})
     except RuntimeError:  # other layers than ours
         raise Plain("weights_damaged", name=f"{name}.safetensors") from None
-    return network.requires_grad_(False).eval()
+    return network.requires_grad_(False).eval(), about

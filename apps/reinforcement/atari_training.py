@@ -42,7 +42,8 @@ class AtariTraining(Experiment[AtariTrainingConfig]):
         self.games = Games(config.game, config.copies, STICKY)
         self.agent = PixelPPO(self.games.actions, Settings(copies=config.copies, rollout=config.rollout))
         if config.start != "scratch":
-            self.agent.network.load_state_dict(trained(config.game, config.start, self.games.actions).state_dict())
+            shipped, _ = trained(config.game, config.start, self.games.actions)
+            self.agent.network.load_state_dict(shipped.state_dict())
         self.tune()
         self.decisions = self.episodes = 0
         self.seconds = 0.0  # spent on learning and playing, not on waiting for its turn

@@ -31,7 +31,7 @@ BACKUP = ("old_value", "step_reward", "discounted_next", "target", "td_error", "
 EARNED = ("episodes", "greedy_return", "optimal_return")
 GRID = ("grid", "own_grid")
 LEARNED = ("episodes", "episode_return", "episode_return_mean_100")
-HEADLINES = ("score", "lives", "episode_return", "episodes", "value", "decisions_per_second")
+HEADLINES = ("score", "shipped_score", "lives", "episode_return", "episodes", "value", "decisions_per_second")
 LIVE = ("learning_rate_factor", "clip", "shown_every", "temperature")
 SWITCHES = ("double", "duelling", "prioritised", "baseline", "synchronous", "twin_critics", "delayed_actor",
             "smoothed_target", "batch_size", "replay_size")  # fmt: skip
@@ -108,7 +108,7 @@ REINFORCEMENT = Topic(
         ),
         Scene(
             id="atari_past", experiment="reinforcement/atari", layout=("screen screen", "value actions"),
-            metrics=("score", "episode_return", "episodes", "value"), together=("game", "sticky"),
+            metrics=("score", "shipped_score", "episode_return", "episodes", "value"), together=("game", "sticky"),
             knobs=("checkpoint", "game", "temperature", "saliency", "sticky"), code=(SLOPE, PERTURBATION),
             panes=({"checkpoint": "clueless"}, {"checkpoint": "expert"}),
         ),

@@ -147,9 +147,10 @@ def test_another_checkpoint_goes_on_in_the_same_game():
     after_it = run.frame()
     assert before.metrics["score"] == after_it.metrics["score"] and run.step_count == 40
     run.advance()
-    expert = trained("pong", "expert", 6)
+    expert = trained("pong", "expert", 6)[0]
     logits, value = expert(patches(run.experiment.looked[None]))
     assert run.frame().metrics["value"] == pytest.approx(float(value), abs=1e-6)
+    assert after_it.metrics["shipped_score"] > before.metrics["shipped_score"]  # from the files
     np.testing.assert_allclose(run.frame().views["actions"].values, F.softmax(logits[0], dim=0), atol=1e-6)
 
 
@@ -348,12 +349,12 @@ def test_training_goes_on_from_a_checkpoint_with_all_it_has_learned(tmp_path: Pa
 
 def test_training_begins_with_a_shipped_agent_and_leaves_it_as_it_is():
     run = training(start="expert", game="pong")
-    shipped_one = trained("pong", "expert", 6)
+    shipped_one = trained("pong", "expert", 6)[0]
     assert torch.equal(run.experiment.agent.network.policy.weight, shipped_one.policy.weight)
     for _ in range(19):
         run.advance()
     assert not torch.equal(run.experiment.agent.network.policy.weight, shipped_one.policy.weight)
-    assert torch.equal(trained("pong", "expert", 6).policy.weight, shipped_one.policy.weight)
+    assert torch.equal(trained("pong", "expert", 6)[0].policy.weight, shipped_one.policy.weight)
     assert "shipped_agent" in run.frame().views["returns"].series
 
 

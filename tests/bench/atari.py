@@ -33,7 +33,7 @@ SETTINGS = Settings()
 
 def bare() -> Callable[[], int]:
     """The agent plays in a plain loop over one native copy. A call is a decision."""
-    games, network = Games(GAME, 1), trained(GAME, "expert", 6)
+    games, (network, _) = Games(GAME, 1), trained(GAME, "expert", 6)
     games.begin(0)
 
     @torch.no_grad()
