@@ -107,7 +107,8 @@ REINFORCEMENT = Topic(
             knobs=("player", "checkpoint", "game", "saliency", "temperature", "sticky"), code=(SLOPE, PERTURBATION),
         ),
         Scene(
-            id="atari_past", experiment="reinforcement/atari", layout=("screen screen", "screen screen", "value actions"),
+            id="atari_past", experiment="reinforcement/atari",
+            layout=("screen screen", "screen screen", "value actions"),
             metrics=("score", "shipped_score", "episode_return", "value"), together=("game", "sticky"),
             knobs=("checkpoint", "game", "temperature", "saliency", "sticky"), code=(SLOPE, PERTURBATION),
             panes=({"checkpoint": "clueless"}, {"checkpoint": "expert"}),
