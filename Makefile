@@ -11,22 +11,23 @@ INSTALL := $(PY) -m pip install -qq --disable-pip-version-check --no-compile
 # Without byte code on disk every worker process would compile torch again.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: run setup test test-all bench bench-atari lint chromium
+.PHONY: run setup test bench bench-rl bench-atari lint chromium
 
 run: $(VENV)/.app
 	@exec $(PY) -m streamlit run apps/main.py $(ARGS)
 
 setup: $(VENV)/.app
 
-# Without the tests that take long, drive a browser or start worker processes; those are `make test-all`'s.
-test: $(VENV)/.dev
-	@$(PY) -m pytest -m "not slow and not browser and not processes" --ignore tests/browser $(ARGS)
-
-test-all: $(VENV)/.dev chromium
-	@$(PY) -m pytest $(ARGS)
+# Everything but what has a long budget, such as learning from five seeds: that is the benchmark's.
+test: $(VENV)/.dev chromium
+	@$(PY) -m pytest -m "not slow" $(ARGS)
 
 bench: $(VENV)/.dev chromium
-	@$(PY) -m tests.bench $(ARGS)
+	@$(PY) -m pytest -m slow; $(PY) -m tests.bench $(ARGS)
+
+# The agents of the reinforcement-learning page against Stable-Baselines3's: about half an hour.
+bench-rl: $(VENV)/.bench
+	@OMP_NUM_THREADS=1 $(PY) -m tests.bench.rl $(ARGS)
 
 # Atari on the stage, headless and in training, against Stable-Baselines3 (requirements-bench.txt).
 bench-atari: $(VENV)/.bench chromium

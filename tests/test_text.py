@@ -21,6 +21,8 @@ UNSUITED = (
     "needs_discrete",
     "needs_continuous",
     "agent_missing",
+    "atari_agent_missing",
+    "race_twice",
 )  # two settings, each of them good, that do not go together
 ROOT = Path(__file__).resolve().parents[1]
 FOLDERS = sorted({path.parent for top in ("apps", "shared") for path in (ROOT / top).rglob("text.*.toml")})
@@ -28,6 +30,7 @@ PROSE = ("idea", "caption", "see", "words", "why", "differences", "references")
 # Proper names and words that both languages share; anything else that reads the same was left untranslated.
 SAME = {"Vivarium", "GANs", "Adam", "Wasserstein", "Fashion-MNIST", "ReLU", "tanh", "Real", "SARSA", "Q-learning"}
 NOT_TRANSLATED = re.compile(r"references$|knobs\.game\.choices\.")  # titles
+SAME |= {"DQN", "REINFORCE", "A3C", "A2C", "PPO", "DDPG", "TD3"}
 # What is no language's: formulas, code, addresses, {names to fill in}, coloured marks.
 NO_WORDS = re.compile(r"\$[^$]*\$|`[^`]*`|https?://\S+|\{\w+\}|:\w+\[")
 
@@ -138,7 +141,7 @@ def names_in(view: View) -> set[str]:
     """The identifiers in a view that the stage puts into words; numbers, and a text's own “words”, need none."""
     found: set[str] = set()
     if view.kind == "sketch":
-        return set(view.names)
+        return {*view.names, *([view.title] if view.title else [])}
     for field in ("points", "series", "levels", "counts", "marks", "pieces", "kinds"):
         found |= set(getattr(view, field, {}))
     if view.kind in ("bars", "images"):

@@ -4,13 +4,12 @@ import random
 from dataclasses import dataclass
 
 import numpy as np
-import torch
 from torch import Tensor, nn
 
 from apps.reinforcement.agent import ActorCritic, actor_and_critic, finite, states
 from apps.reinforcement.drawing import Drawing
 from apps.reinforcement.environments import Step, World
-from apps.reinforcement.networks import Policy, Quick, tensors
+from apps.reinforcement.networks import Policy, Quick, RMSProp, Weights, tensors
 from shared.live.experiment import Sketch, View
 
 PROCESSORS = 4  # learners that can step at the same time; the others wait their turn
@@ -48,9 +47,10 @@ def n_step_returns(
     Mnih et al. 2016, algorithm S3: R = 0 for a terminal state, V(s) for any other.
     """
     found, later = np.zeros_like(next_values), next_values[-1]
+    own = rewards + discount * (ended & ~terminated) * next_values
+    onward = discount * ~ended
     for t in reversed(range(len(rewards))):
-        later = np.where(ended[t], next_values[t], later)
-        found[t] = later = rewards[t] + discount * np.where(terminated[t], 0, later)
+        found[t] = later = own[t] + onward[t] * later
     return found
 
 
@@ -72,21 +72,22 @@ class A3C(ActorCritic):
     """
 
     copies = 8
+    shown_every = 32
     kept = ("policy", "critic", "learners", "rollouts", "copied", "landings", "tick", "turn", "last_states")
 
     def __init__(self, world: World, synchronous: bool) -> None:
         self.settings = SETTINGS[world.id]
         super().__init__(world, self.settings.learning_rate, self.settings.width)
         self.synchronous = synchronous
-        self.network = nn.ModuleList([self.policy, self.critic])
         pairs = [actor_and_critic(world, self.settings.width) for _ in range(self.copies)]
         self.learners = nn.ModuleList(nn.ModuleList(pair) for pair in pairs)
+        self.copied_weights = [Weights(*pair) for pair in pairs]  # θ' of each, where self.weights is θ
         self.policies: list[Policy] = [policy for policy, _ in pairs]
         self.critics = [Quick(critic) for _, critic in pairs]
-        shared = self.network.parameters()
-        rmsprop = torch.optim.RMSprop(shared, self.base_rate, alpha=0.99, eps=1e-5, foreach=True)
-        self.optimizers = {"rmsprop": rmsprop}
+        self.rmsprop = RMSProp(self.weights, self.base_rate)
+        self.optimizers = {"rmsprop": self.rmsprop}
         self.rollouts: list[list[tuple[np.ndarray, ...]]] = [[] for _ in range(self.copies)]
+        self.metrics["copy_age"] = 0.0
         self.tick = 0
         self.copied = [[0, 0] for _ in range(self.copies)]  # when each learner's copy was made: tick, updates so far
         self.landings: list[list[int]] = []  # learner, tick of the copy, tick of the landing, age
@@ -97,9 +98,7 @@ class A3C(ActorCritic):
 
     def copy(self, place: int) -> None:
         """θ' ← θ: a learner takes the network as it now stands."""
-        with torch.no_grad():
-            for mine, shared in zip(self.learners[place].parameters(), self.network.parameters(), strict=True):
-                mine.copy_(shared)
+        self.copied_weights[place].copy(self.weights)
         self.copied[place], self.rollouts[place] = [self.tick, self.updates], []
 
     def turns(self) -> list[int]:
@@ -128,13 +127,9 @@ class A3C(ActorCritic):
 
     def land(self, places: list[int]) -> None:
         """The gradient of one learner's rollout, or of everybody's at once, reaches the network."""
-        learner, loss = self.learners[places[0]], self.loss(places)
-        gradients = torch.autograd.grad(loss, list(learner.parameters()))  # for θ', the copy
-        shared = list(self.network.parameters())
-        for weight, gradient in zip(shared, gradients, strict=True):
-            weight.grad = gradient  # to θ, as it is by now
-        nn.utils.clip_grad_norm_(shared, self.settings.longest_gradient)
-        self.optimizers["rmsprop"].step()
+        loss = self.loss(places)
+        gradient = self.copied_weights[places[0]].descend(loss, self.settings.longest_gradient)  # for θ', the copy
+        self.rmsprop.step(gradient)  # to θ, as it is by now
         for place in places:
             tick, version = self.copied[place]
             self.landings = [*self.landings[1 - LANDINGS :], [place, tick, self.tick, self.updates - version]]

@@ -1,14 +1,13 @@
 """What every deep agent of this page has in common: it acts, it learns from what followed, it can be looked into."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, ClassVar
 
 import numpy as np
-import torch
 from torch import nn
 
 from apps.reinforcement.environments import Step, World
-from apps.reinforcement.networks import Categorical, Gaussian, Policy, Quick, mlp
+from apps.reinforcement.networks import Categorical, Gaussian, Policy, Quick, Weights, mlp
 from shared.live.experiment import Histogram, Plain, Plane, View
 
 DOTS = 400  # states drawn of a kind
@@ -19,17 +18,20 @@ class Agent:
 
     copies:  of the environment that it learns from at once.
     kept:    attributes that a checkpoint holds, beside the optimisers.
-    worlds:  "discrete", "continuous" or both: the action spaces that it can handle.
+    shown_every: steps of the run for one on the stage, so that it moves about as fast as a person can follow.
+    pending: what an update that takes long has still to do; `improve` does the first of it.
     """
 
     copies: ClassVar[int] = 1
+    shown_every: ClassVar[int] = 8
+    pending: Sequence[Any] = ()
     kept: ClassVar[tuple[str, ...]] = ()
     acting: Quick
 
     def __init__(self, world: World, learning_rate: float) -> None:
         self.world = world
         self.base_rate = learning_rate  # the live knob multiplies it
-        self.optimizers: dict[str, torch.optim.Optimizer] = {}
+        self.optimizers: dict[str, Any] = {}
         self.updates = 0
         self.metrics: dict[str, float] = {}
 
@@ -38,11 +40,15 @@ class Agent:
         return list(range(self.copies))
 
     def act(self, observations: np.ndarray) -> np.ndarray:
-        """What to do, and what to try, in each of those copies: (N, O) → actions (N,) or (N, 1)."""
+        """What to do, and what to try, in each of those copies: (N, O) → actions (N,) or, continuous, (N, A)."""
         raise NotImplementedError
 
     def learn(self, step: Step) -> None:
         """Remember what followed; update where an update is due."""
+        raise NotImplementedError
+
+    def improve(self) -> None:
+        """One piece of what is pending, so that nobody waits for all of it; who acts first does the rest at once."""
         raise NotImplementedError
 
     def choose(self, out: np.ndarray, temperature: float) -> np.ndarray:
@@ -64,8 +70,7 @@ class Agent:
     def set_learning_rate(self, factor: float) -> None:
         """All optimisers, `factor` times the usual rate."""
         for optimizer in self.optimizers.values():
-            for group in optimizer.param_groups:
-                group["lr"] = factor * self.base_rate
+            optimizer.learning_rate = factor * self.base_rate
 
     def state_dict(self) -> dict[str, Any]:
         """The attributes in `kept`, and the optimisers'."""
@@ -91,6 +96,7 @@ class ActorCritic(Agent):
     def __init__(self, world: World, learning_rate: float, width: int) -> None:
         super().__init__(world, learning_rate)
         self.policy, self.critic = actor_and_critic(world, width)
+        self.weights = Weights(self.policy, self.critic)
         self.acting, self.quick_critic = self.policy.quick, Quick(self.critic)
 
     def act(self, observations: np.ndarray) -> np.ndarray:
@@ -145,4 +151,8 @@ PLANES = {
     "MountainCarContinuous-v0": (0, 1, (-1.2, 0.6, -1.0, 1.0)),
     "LunarLander-v3": (0, 1, (-1.0, 1.0, -0.2, 1.5)),
     "Pendulum-v1": (0, 1, (-1.0, 1.0, -1.0, 1.0)),
+    "InvertedPendulum-v5": (0, 1, (-1.0, 1.0, -1.0, 1.0)),
+    "Reacher-v5": (8, 9, (-2.0, 2.0, -2.0, 2.0)),
+    "HalfCheetah-v5": (1, 8, (-3.0, 3.0, -0.5, 2.0)),
+    "Hopper-v5": (0, 5, (0.0, 2.0, -1.0, 1.5)),
 }

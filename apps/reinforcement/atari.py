@@ -95,7 +95,7 @@ class Atari(Experiment[AtariConfig]):
             self.network, about = trained(self.config.game, self.config.checkpoint, len(self.console.actions))
             self.shipped_score = float(about["score"])
         except Plain as problem:
-            if problem.code != "agent_missing" or self.config.player == "agent":
+            if problem.code != "atari_agent_missing" or self.config.player == "agent":
                 raise
 
     def forget_game(self) -> None:

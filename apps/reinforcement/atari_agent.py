@@ -203,7 +203,7 @@ def trained(game: str, checkpoint: str, actions: int) -> tuple[PixelNetwork, dic
     try:
         tensors, about = shipped_weights(name)
     except FileNotFoundError:
-        raise Plain("agent_missing", name=game, checkpoint=checkpoint) from None
+        raise Plain("atari_agent_missing", name=game, checkpoint=checkpoint) from None
     if about.get("game") != game:
         raise Plain("agent_of_another_game", name=name, other=about.get("game", "?"), game=game)
     network = PixelNetwork(actions)

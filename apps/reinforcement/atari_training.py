@@ -20,7 +20,7 @@ class AtariTrainingConfig:
     """What is learned, from where, and how fast."""
 
     game: str = knob("pong", choices=PLAYABLE)
-    start: str = knob("scratch", choices=("scratch", *CHECKPOINTS))  # or a shipped agent, to go on from
+    checkpoint: str = knob("none", choices=("none", *CHECKPOINTS))  # a shipped agent to go on from
     learning_rate: float = knob(5e-4, low=1e-5, high=5e-3, scale="log", live=True)
     clip: float = knob(0.1, low=0.01, high=1.0, scale="log", live=True)  # PPO's ε
     entropy_weight: float = knob(0.01, low=0.0, high=0.1, live=True)
@@ -41,8 +41,8 @@ class AtariTraining(Experiment[AtariTrainingConfig]):
         super().__init__(config, seed)
         self.games = Games(config.game, config.copies, STICKY)
         self.agent = PixelPPO(self.games.actions, Settings(copies=config.copies, rollout=config.rollout))
-        if config.start != "scratch":
-            shipped, _ = trained(config.game, config.start, self.games.actions)
+        if config.checkpoint != "none":
+            shipped, _ = trained(config.game, config.checkpoint, self.games.actions)
             self.agent.network.load_state_dict(shipped.state_dict())
         self.tune()
         self.decisions = self.episodes = 0

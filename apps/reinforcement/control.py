@@ -17,6 +17,7 @@ from apps.reinforcement.environments import WORLDS, Environments
 from apps.reinforcement.players import PAGES, Album, Player
 from apps.reinforcement.ppo import PPO
 from apps.reinforcement.reinforce import Reinforce
+from apps.reinforcement.shipped import hand_over
 from shared.live.experiment import Bars, Curves, Experiment, Frame, Plain, Series, View, knob
 
 ALGORITHMS = ("dqn", "reinforce", "a3c", "ppo", "ddpg")
@@ -32,6 +33,7 @@ class ControlConfig:
 
     env: str = knob("CartPole", choices=tuple(WORLDS))
     algorithm: str = knob("ppo", choices=ALGORITHMS)
+    start: str = knob("scratch", choices=("scratch", "shipped"))  # shipped: an expert, with its past
     learning_rate_factor: float = knob(1.0, low=0.01, high=10.0, scale="log", live=True)  # × what suits the two
     double: bool = knob(False)  # DQN: another network chooses than the one that judges
     duelling: bool = knob(False)  # DQN: a state's value and the actions' advantages apart
@@ -44,7 +46,7 @@ class ControlConfig:
     twin_critics: bool = knob(False)  # DDPG: the first of TD3's three changes
     delayed_actor: bool = knob(False)  # the second
     smoothed_target: bool = knob(False)  # the third
-    shown_every: int = knob(8, low=1, high=100, scale="log", live=True)  # steps of the run for one on the stage
+    pace: float = knob(1.0, low=0.1, high=10.0, scale="log", live=True)  # of the stage, × what suits the algorithm
     temperature: float = knob(0.0, low=0.0, high=2.0, live=True)  # of the agent that is shown; 0 = greedy
     snapshot: int = knob(0, low=0, high=PAGES - 1, live=True)  # which of its pasts: 0 = clueless, the last = newest
     evaluate_every: int = knob(0, low=0, high=1_000_000)  # steps of the environment; 0 = never
@@ -82,13 +84,15 @@ class Control(Experiment[ControlConfig]):
     def __init__(self, config: ControlConfig, seed: int) -> None:
         super().__init__(config, seed)
         self.agent = build(config)
+        self.env_steps = self.episodes = 0
+        self.album = Album(SNAPSHOT_EVERY)
+        if config.start == "shipped":
+            self.album, self.env_steps = hand_over(config, self.agent)
         self.agent.set_learning_rate(config.learning_rate_factor)
         self.environments = Environments(config.env, self.agent.copies)
         self.judges = Environments(config.env, EVALUATED if config.evaluate_every else 1, FIRST_EVALUATED)
         self.shown, self.past, self.person = (Player(config.env) for _ in range(3))
-        self.album = Album(SNAPSHOT_EVERY)
-        self.album.take(0, self.agent.acting)
-        self.env_steps = self.episodes = 0
+        self.album.take(self.env_steps, self.agent.acting)
         self.recent: list[float] = []  # what the last episodes earned
         self.returns = Series("episode_return", "episode_return_mean_100")
         self.evaluations = Series("evaluation_return")
@@ -98,16 +102,20 @@ class Control(Experiment[ControlConfig]):
     # -- acting and learning -------------------------------------------------------------------------------
 
     def step(self) -> None:
-        """STRIDE steps of the environment, the updates that they bring, and now and then a step on the stage."""
+        """STRIDE steps of the environment and the updates that they bring, or a piece of an update that takes long;
+        and now and then a step on the stage."""
         before = self.env_steps
-        while self.env_steps < before + STRIDE:
-            self.interact()
+        if self.agent.pending:
+            self.agent.improve()
+        else:
+            while self.env_steps < before + STRIDE:
+                self.interact()
         self.album.take(self.env_steps, self.agent.acting)
         every = self.config.evaluate_every
         if every and before // every != self.env_steps // every:
             self.evaluation = self.evaluate()
             self.evaluations.record(self.env_steps, evaluation_return=self.evaluation)
-        if (self.step_count + 1) % self.config.shown_every == 0:
+        if (self.step_count + 1) % max(1, round(self.agent.shown_every / self.config.pace)) == 0:
             self.play()
 
     def interact(self) -> None:
@@ -177,14 +185,14 @@ class Control(Experiment[ControlConfig]):
 
     def frame(self) -> Frame:
         """The agent at play, what it thinks of it, what it has earned, and what is inside the algorithm."""
-        agent, observation = self.agent, self.shown.observation
+        agent, observation, page = self.agent, self.shown.observation, self.album.page(self.config.snapshot)
         metrics: dict[str, float] = {
             "env_steps": self.env_steps,
             "episodes": self.episodes,
             "updates": agent.updates,
             "shown_return": self.shown.so_far,
             "past_return": self.past.so_far,
-            "past_steps": self.album.steps[self.album.page(self.config.snapshot)],
+            "past_steps": self.album.steps[page],
             "person_return": self.person.so_far,
             **agent.metrics,
         }
@@ -193,10 +201,14 @@ class Control(Experiment[ControlConfig]):
             metrics["episode_return_mean_100"] = sum(self.recent) / len(self.recent)
         if self.evaluation is not None:
             metrics["evaluation_return"] = self.evaluation
+        if self.album.steps[page] in self.album.judged:
+            metrics["past_evaluation"] = self.album.judged[self.album.steps[page]]
         thought = np.array([*self.shown.values, agent.value(observation)], np.float32)
         views: dict[str, View] = {
             "play": self.shown.sketch(),
-            "past": self.past.sketch(),
+            "past": self.past.sketch(
+                title="past_shipped" if self.album.steps[page] in self.album.judged else "past_own"
+            ),
             "yours": self.person.sketch(tuple(way for way in agent.world.keys if way)),
             "actions": self.action_bars(agent.shown(agent.acting(observation[None])[0])),
             "value": Curves({"value": np.column_stack([np.arange(len(thought)), thought]).astype(np.float32)}),

@@ -1,6 +1,6 @@
 """DDPG: for actions that are amounts; a critic says what an action is worth, an actor climbs the critic's slope."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from apps.reinforcement.agent import Agent, finite, states
 from apps.reinforcement.environments import Step, World
-from apps.reinforcement.networks import Quick, adam, follow, mlp
+from apps.reinforcement.networks import Adam, Quick, Weights, mlp
 from apps.reinforcement.replay import Replay
 from shared.live.experiment import Curves, View
 
@@ -29,7 +29,15 @@ class Settings:
     width: int = 128
 
 
-SETTINGS = {"Pendulum-v1": Settings(), "MountainCarContinuous-v0": Settings(discount=0.99, noise=0.5)}
+ROBOT = Settings(discount=0.99, width=256)  # near enough to Fujimoto's, appendix C
+SETTINGS = {
+    "Pendulum-v1": Settings(),
+    "MountainCarContinuous-v0": Settings(discount=0.99, noise=0.5),
+    "InvertedPendulum-v5": replace(ROBOT, width=64),
+    "Reacher-v5": replace(ROBOT, discount=0.98, width=128),
+    "HalfCheetah-v5": replace(ROBOT, warm_up=10_000, width=128),
+    "Hopper-v5": replace(ROBOT, width=128),
+}
 
 
 def td_target(rewards: Tensor, terminated: Tensor, discount: float, following: list[Tensor]) -> Tensor:
@@ -49,7 +57,8 @@ class DDPG(Agent):
     the first steps are taken by lot; small networks, one learning rate for both.
     """
 
-    kept = ("actor", "critics", "actor_target", "critic_targets", "replay", "steps", "sampled")
+    shown_every = 1
+    kept = ("actor", "critics", "actor_target", "critic_targets", "replay", "steps", "sampled", "by_lot")
 
     def __init__(
         self, world: World, twin: bool, delayed: bool, smoothed: bool, replay_size: int, batch_size: int
@@ -57,25 +66,28 @@ class DDPG(Agent):
         self.settings = SETTINGS[world.id]
         super().__init__(world, self.settings.learning_rate)
         self.delayed, self.smoothed, self.batch_size = delayed, smoothed, batch_size
-        size, width, several = len(world.scale), self.settings.width, 2 if twin else 1
-        self.actor, self.actor_target = (mlp(size, 1, width, nn.ReLU, last_gain=0.01) for _ in range(2))
+        size, motors, width = len(world.scale), world.outputs, self.settings.width
+        self.actor, self.actor_target = (mlp(size, motors, width, nn.ReLU, last_gain=0.01) for _ in range(2))
         self.critics, self.critic_targets = (
-            nn.ModuleList(mlp(size + 1, 1, width, nn.ReLU) for _ in range(several)) for _ in range(2)
+            nn.ModuleList(mlp(size + motors, 1, width, nn.ReLU) for _ in range(2 if twin else 1)) for _ in range(2)
         )
-        self.actor_target.load_state_dict(self.actor.state_dict())
-        self.critic_targets.load_state_dict(self.critics.state_dict())
+        self.actor_weights, self.critic_weights = Weights(self.actor), Weights(self.critics)
+        self.target_weights = (Weights(self.actor_target), Weights(self.critic_targets))
+        self.target_weights[0].copy(self.actor_weights)
+        self.target_weights[1].copy(self.critic_weights)
         self.acting, self.quick_critics = Quick(self.actor), [Quick(critic) for critic in self.critics]
         self.optimizers = {
-            "actor": adam(self.actor.parameters(), self.base_rate),
-            "critics": adam(self.critics.parameters(), self.base_rate),
+            "actor": Adam(self.actor_weights, self.base_rate),
+            "critics": Adam(self.critic_weights, self.base_rate),
         }
         self.replay = Replay(world, replay_size)
         self.steps = 0
+        self.by_lot = self.settings.warm_up  # so many of the first steps; none of somebody who can do something already
         self.sampled = np.zeros(0, np.int64)
 
     def act(self, observations: np.ndarray) -> np.ndarray:
-        if self.steps < self.settings.warm_up:
-            return np.random.uniform(-1, 1, (1, 1)).astype(np.float32)
+        if self.steps < self.by_lot:
+            return np.random.uniform(-1, 1, (1, self.world.outputs)).astype(np.float32)
         return np.clip(self.choose(self.acting(observations), 1.0), -1, 1)
 
     def learn(self, step: Step) -> None:
@@ -83,6 +95,7 @@ class DDPG(Agent):
         self.steps += 1
         if self.steps >= self.settings.warm_up:
             self.update()
+        self.metrics["remembered"] = len(self.replay)
 
     def update(self) -> None:
         """One batch from the memory: the critics learn from it, and, unless it is to wait, the actor from them."""
@@ -91,14 +104,13 @@ class DDPG(Agent):
         pairs = torch.cat([batch.observations, batch.actions], dim=1)
         guesses = [critic(pairs).squeeze(1) for critic in self.critics]
         loss = torch.stack([F.mse_loss(guess, target) for guess in guesses]).sum()
-        self.optimizers["critics"].zero_grad()
-        loss.backward()
+        self.critic_weights.descend(loss)
         self.optimizers["critics"].step()
         self.updates += 1
         if not self.delayed or self.updates % s.actor_every == 0:
             self.improve_actor(batch.observations)
-            follow(self.actor_target, self.actor, s.follow)
-            follow(self.critic_targets, self.critics, s.follow)
+            self.target_weights[0].follow(self.actor_weights, s.follow)
+            self.target_weights[1].follow(self.critic_weights, s.follow)
         self.replay.learned(batch.places, (target - guesses[0]).detach().numpy())
         self.sampled = batch.places
         self.metrics["loss"] = finite(loss.item(), self.updates)
@@ -119,8 +131,7 @@ class DDPG(Agent):
         for weight in self.critics[0].parameters():
             weight.requires_grad_(False)  # the slope goes through the critic and leaves it as it is
         loss = -self.critics[0](torch.cat([observations, actions], dim=1)).mean()
-        self.optimizers["actor"].zero_grad()
-        loss.backward()
+        self.actor_weights.descend(loss)
         self.optimizers["actor"].step()
         for weight in self.critics[0].parameters():
             weight.requires_grad_(True)
@@ -133,21 +144,24 @@ class DDPG(Agent):
         return (np.tanh(out) + noise).astype(np.float32)
 
     def shown(self, out: np.ndarray) -> np.ndarray:
-        return np.array([np.tanh(out[0]), self.settings.noise], np.float32)
+        """The A amounts, then the spread of what is tried, the same for all of them."""
+        return np.append(np.tanh(out), self.settings.noise).astype(np.float32)
 
     def judged(self, observation: np.ndarray, actions: np.ndarray) -> np.ndarray:
-        """The first critic's Q(s, a) for one state and several actions (N,)."""
+        """The first critic's Q(s, a) for one state and several actions (N, A)."""
         pairs = np.column_stack([np.repeat(observation[None], len(actions), 0), actions]).astype(np.float32)
         return self.quick_critics[0](pairs)[:, 0] / self.world.reward_scale
 
     def value(self, observation: np.ndarray) -> float:
-        return float(self.judged(observation, np.tanh(self.acting(observation[None]))[0])[0])
+        return float(self.judged(observation, np.tanh(self.acting(observation[None])))[0])
 
     def views(self, observation: np.ndarray) -> dict[str, View]:
-        actions = np.linspace(-1, 1, 41)
-        worth, chosen = self.judged(observation, actions), float(np.tanh(self.acting(observation[None]))[0, 0])
-        upright = np.array([[chosen, worth.min()], [chosen, worth.max()]], np.float32)
-        slope = np.column_stack([actions, worth]).astype(np.float32)
+        chosen = np.tanh(self.acting(observation[None]))
+        actions = np.repeat(chosen, 41, axis=0)
+        actions[:, 0] = np.linspace(-1, 1, 41)  # of several motors the others stay as the actor has them
+        worth = self.judged(observation, actions)
+        upright = np.array([[chosen[0, 0], worth.min()], [chosen[0, 0], worth.max()]], np.float32)
+        slope = np.column_stack([actions[:, 0], worth]).astype(np.float32)
         apart = self.replay.observations[: len(self.replay)][:: max(1, len(self.replay) // 400)]
         return {
             "inside": Curves({"critic": slope, "actor": upright}),

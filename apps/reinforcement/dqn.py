@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from apps.reinforcement.agent import Agent, finite, histogram, states
 from apps.reinforcement.environments import Step, World
-from apps.reinforcement.networks import Quick, adam, follow, mlp, softmax
+from apps.reinforcement.networks import Adam, Quick, Weights, mlp, softmax
 from apps.reinforcement.replay import Replay
 from shared.live.experiment import View
 
@@ -22,7 +22,7 @@ class Settings:
     learning_rate: float = 3e-4
     discount: float = 0.99  # γ
     warm_up: int = 1000  # steps before the first update
-    update_every: int = 1
+    update_every: int = 2
     follow: float = 0.01  # τ, of the way that the target network goes towards the network after each update
     exploring: int = 5000  # steps within which ε falls from 1 to ...
     epsilon: float = 0.04
@@ -57,10 +57,12 @@ class DQN(Agent):
     prioritised replay: Schaul et al. 2016.
 
     Differences from the papers: the state is a few numbers, not pictures, so the network is small; Adam, not RMSProp;
-    Huber's loss where Mnih et al. clip the error; the target network follows the network a little at every update
-    (Lillicrap et al. 2016) in place of becoming it now and then; the duelling network's streams part at its last layer.
+    an update every second step, not every fourth; Huber's loss where Mnih et al. clip the error; the target network
+    follows the network a little at every update (Lillicrap et al. 2016) in place of becoming it now and then; the
+    duelling network's streams part at its last layer.
     """
 
+    shown_every = 5
     kept = ("network", "target_network", "replay", "steps", "sampled")
 
     def __init__(
@@ -71,9 +73,10 @@ class DQN(Agent):
         self.double, self.duelling, self.batch_size = double, duelling, batch_size
         size = (len(world.scale), world.outputs + duelling, self.settings.width)
         self.network, self.target_network = mlp(*size, nn.ReLU), mlp(*size, nn.ReLU)
-        self.target_network.load_state_dict(self.network.state_dict())
+        self.weights, self.target_weights = Weights(self.network), Weights(self.target_network)
+        self.target_weights.copy(self.weights)
         self.acting = Quick(self.network)
-        self.optimizers = {"adam": adam(self.network.parameters(), self.base_rate)}
+        self.optimizers = {"adam": Adam(self.weights, self.base_rate)}
         self.replay = Replay(world, replay_size, prioritised)
         self.steps = 0
         self.sampled = np.zeros(0, np.int64)  # places in the memory of the last batch
@@ -93,7 +96,7 @@ class DQN(Agent):
         self.steps += 1
         if self.steps >= self.settings.warm_up and self.steps % self.settings.update_every == 0:
             self.update()
-        self.metrics["epsilon"] = self.epsilon
+        self.metrics |= {"epsilon": self.epsilon, "remembered": len(self.replay)}
 
     def update(self) -> None:
         """One batch from the memory, one step of Adam."""
@@ -101,11 +104,9 @@ class DQN(Agent):
         target = self.target(batch.rewards, batch.following, batch.terminated)
         old = self.q_values(self.network, batch.observations).gather(1, batch.actions[:, None]).squeeze(1)
         loss = (batch.weights * F.smooth_l1_loss(old, target, reduction="none")).mean()
-        self.optimizers["adam"].zero_grad()
-        loss.backward()
-        nn.utils.clip_grad_norm_(self.network.parameters(), self.settings.longest_gradient)
+        self.weights.descend(loss, self.settings.longest_gradient)
         self.optimizers["adam"].step()
-        follow(self.target_network, self.network, self.settings.follow)
+        self.target_weights.follow(self.weights, self.settings.follow)
         self.replay.learned(batch.places, (target - old).detach().numpy())
         self.sampled = batch.places
         self.updates += 1

@@ -37,7 +37,21 @@ class Drawing:
     def box(self, kind: str, left: float, right: float, low: float, high: float, value: float = math.nan) -> None:
         self.polygon(kind, [(left, low), (right, low), (right, high), (left, high)], value)
 
-    def sketch(self, bounds: tuple[float, float, float, float], keys: tuple[str, ...] = ()) -> Sketch:
+    def arrow(self, kind: str, tail: Any, way: Any, width: float, value: float = math.nan) -> None:
+        """From `tail` so far the `way`; one that is shorter than its own head is left out."""
+        tail, way = np.asarray(tail, float), np.asarray(way, float)
+        length, head = float(np.linalg.norm(way)), 3 * width
+        if length < head:
+            return
+        tip, along = tail + way, way / length
+        off = np.array([-along[1], along[0]])
+        neck = tip - head * along
+        self.line(kind, [tuple(tail), tuple(neck)], width, value)
+        self.polygon(kind, [tuple(tip), tuple(neck + 0.5 * head * off), tuple(neck - 0.5 * head * off)], value)
+
+    def sketch(
+        self, bounds: tuple[float, float, float, float], keys: tuple[str, ...] = (), pullable: bool = False
+    ) -> Sketch:
         """All of it as a view."""
         names = tuple(dict.fromkeys(self.kinds))
         return Sketch(
@@ -49,6 +63,7 @@ class Drawing:
             np.array(self.values, np.float32),
             names,
             keys,
+            pullable,
         )
 
 
@@ -133,7 +148,7 @@ def pendulum(drawing: Drawing, env: Any, action: Any) -> tuple[float, float, flo
 
 def arc(centre: Point, radius: float, begin: float, turn: float) -> list[Point]:
     """Points on a circle from the angle `begin`, `turn` radians on: how hard, and which way round, a motor turns."""
-    angles = begin + turn * np.linspace(0, 1, 12)
+    angles = begin + turn * np.linspace(0, 1, 12 if abs(turn) < 3 else 48)
     return [(centre[0] + radius * math.cos(angle), centre[1] + radius * math.sin(angle)) for angle in angles]
 
 

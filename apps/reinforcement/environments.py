@@ -3,6 +3,7 @@
 An episode is the seed of its start and the actions since: a checkpoint holds these, and they are played again.
 """
 
+import logging
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -25,6 +26,7 @@ class World:
     scale:        what observations are divided by, so that all are of about the same size.
     reward_scale: what rewards are multiplied by before anything learns from them; returns are never scaled.
     keys:         what a person does with each arrow key, and with none ("").
+    amounts:      of a continuous action: how many motors there are to move at once.
     """
 
     id: str
@@ -32,6 +34,7 @@ class World:
     scale: tuple[float, ...]
     reward_scale: float
     keys: dict[str, float] = field(hash=False)
+    amounts: int = 1
 
     @property
     def discrete(self) -> bool:
@@ -39,8 +42,8 @@ class World:
 
     @property
     def outputs(self) -> int:
-        """Numbers that a policy puts out: one an action, or, of a continuous one, the action itself."""
-        return len(self.actions) or 1
+        """Numbers that a policy puts out: one an action, or, of a continuous one, the A amounts themselves."""
+        return len(self.actions) or self.amounts
 
 
 WORLDS = {
@@ -63,6 +66,14 @@ WORLDS = {
         "MountainCarContinuous-v0", (), (1, 0.07), 0.1, {"left": -1.0, "": 0.0, "right": 1.0}
     ),
 }
+# MuJoCo's robots (Todorov et al. 2012); velocities are the numbers that are divided by more than 1.
+ROBOTS = {
+    "InvertedPendulum": World("InvertedPendulum-v5", (), (1, 0.2, 1, 1), 0.1, {}),
+    "Reacher": World("Reacher-v5", (), (1, 1, 1, 1, 0.2, 0.2, 5, 5, 0.2, 0.2), 1.0, {}, 2),
+    "HalfCheetah": World("HalfCheetah-v5", (), (1,) * 8 + (5,) * 9, 0.1, {}, 6),
+    "Hopper": World("Hopper-v5", (), (1,) * 5 + (3,) * 6, 0.1, {}, 3),
+}
+EVERY = WORLDS | ROBOTS
 
 
 @dataclass(frozen=True)
@@ -70,7 +81,7 @@ class Step:
     """What one step of N copies brought. An episode is over when it is `terminated` or cut off; `ended` is either.
 
     observations, following: float32 (N, O), before and after; after the last step of an episode this is where it
-    ended, not where the next one begins. actions: int64 (N,), or float32 (N, 1). rewards: float32 (N,), scaled.
+    ended, not where the next one begins. actions: int64 (N,), or float32 (N, A). rewards: float32 (N,), scaled.
     """
 
     observations: np.ndarray
@@ -84,9 +95,15 @@ class Step:
 def make(name: str) -> Any:
     """Gymnasium's own environment; who uses it keeps to its time limit. Raises Plain where its physics is missing."""
     try:
-        return gymnasium.make(WORLDS[name].id, disable_env_checker=True).unwrapped
-    except DependencyNotInstalled:
-        raise Plain("environment_missing", name=name, package="gymnasium[box2d]") from None
+        if name in ROBOTS:
+            import mujoco
+
+            # Of itself it prints its warnings, and writes them to a file wherever it happens to be.
+            mujoco.set_mju_user_warning(logging.getLogger("mujoco").debug)
+        return gymnasium.make(EVERY[name].id, disable_env_checker=True).unwrapped
+    except (DependencyNotInstalled, ImportError):
+        package = f"gymnasium[{'mujoco' if name in ROBOTS else 'box2d'}]"
+        raise Plain("environment_missing", name=name, package=package) from None
 
 
 class Environments:
@@ -96,7 +113,7 @@ class Environments:
     """
 
     def __init__(self, name: str, count: int, first_seed: int | None = None) -> None:
-        self.world = WORLDS[name]
+        self.world = EVERY[name]
         self.copies = [make(name) for _ in range(count)]
         self.limit = int(gymnasium.spec(self.world.id).max_episode_steps or 0)
         self.scale = np.array(self.world.scale, np.float32)
@@ -120,7 +137,7 @@ class Environments:
         self.observations[place] = self.copies[place].reset(seed=seed)[0] / self.scale
 
     def step(self, actions: np.ndarray, places: Sequence[int] | None = None) -> Step:
-        """One step of the copies at `places`, of all by default. Actions: int (N,), or float (N, 1) clipped to ±1."""
+        """One step of the copies at `places`, of all by default. Actions: int (N,), or float (N, A) clipped to ±1."""
         places = range(len(self.copies)) if places is None else places
         before = self.observations[list(places)]
         following, self.finished = np.empty_like(before), []

@@ -83,4 +83,6 @@ PERTURBATION = Formula("perturbation", r"S(i, j) = \tfrac{1}{2} \big\lVert \pi(s
     r" + \mathrm{blur}(s) \odot m_{ij}\big) \big\rVert^2", saliency.perturbation)
 SLOPE = Formula("slope", r"S(i, j) = \max_c \Big|\, \frac{\partial \log \pi(a^* \mid s)}{\partial s_{cij}} \Big|",
     saliency.gradient)
+TWIN_TARGET = Formula("twin_target", r"y = r + \gamma \min_{i = 1, 2} Q_{\theta'_i}(s', \tilde a), \qquad"
+    r" \tilde a = \mu_{\phi'}(s') + \mathrm{clip}(\varepsilon, -c, c)", ddpg.DDPG.target)
 # fmt: on

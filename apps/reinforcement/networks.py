@@ -1,6 +1,8 @@
 """Small networks, and the distributions over actions that they stand for."""
 
+import math
 from collections.abc import Iterable
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -20,6 +22,93 @@ def mlp(inputs: int, outputs: int, width: int, activation: type[nn.Module], last
         nn.init.zeros_(linear.bias)
         layers += [linear, activation()]
     return nn.Sequential(*layers[:-1])
+
+
+class Weights:
+    """All weights of some networks in one row of memory, θ, and their gradients in another.
+
+    An optimiser, a copy or the length of a gradient then takes one call, where many small tensors would cost time for
+    each. To be made before anything else holds on to the networks' memory, as Quick does.
+    """
+
+    def __init__(self, *networks: nn.Module) -> None:
+        parts = [weight for network in networks for weight in network.parameters()]
+        self.row = nn.Parameter(torch.cat([part.detach().flatten() for part in parts]))
+        self.row.grad = torch.zeros_like(self.row)
+        begin = 0
+        for part in parts:
+            end = begin + part.numel()
+            part.data = self.row.data[begin:end].view_as(part)
+            part.grad = self.row.grad[begin:end].view_as(part)
+            begin = end
+
+    def descend(self, loss: Tensor, longest: float = math.inf) -> Tensor:
+        """∂loss/∂θ into the row of gradients, no longer than `longest`; returns that row."""
+        gradient: Any = self.row.grad
+        gradient.zero_()
+        loss.backward()
+        if longest < math.inf:
+            gradient.mul_((longest / (gradient.norm() + 1e-6)).clamp(max=1.0))
+        return gradient
+
+    def copy(self, other: "Weights") -> None:
+        """θ ← θ of the other."""
+        self.row.data.copy_(other.row.data)
+
+    def follow(self, other: "Weights", share: float) -> None:
+        """θ' ← τ θ + (1 - τ) θ'. Lillicrap et al. 2016, algorithm 1."""
+        self.row.data.lerp_(other.row.data, share)
+
+
+class Adam:
+    """Adam on one row of weights. Kingma & Ba 2015, algorithm 1: few calls, as for few weights each of them counts."""
+
+    BETA_1, BETA_2, EPSILON = 0.9, 0.999, 1e-5
+
+    def __init__(self, weights: Weights, learning_rate: float) -> None:
+        self.weights, self.learning_rate, self.steps = weights, learning_rate, 0
+        self.mean, self.square = (torch.zeros_like(weights.row.data) for _ in range(2))  # m and v
+
+    @torch.no_grad()
+    def step(self) -> None:
+        """θ ← θ - α m̂ / (√v̂ + ε), by the gradient that lies in the row."""
+        gradient: Any = self.weights.row.grad
+        self.steps += 1
+        self.mean.lerp_(gradient, 1 - self.BETA_1)
+        self.square.mul_(self.BETA_2).addcmul_(gradient, gradient, value=1 - self.BETA_2)
+        root = self.square.sqrt().div_(math.sqrt(1 - self.BETA_2**self.steps)).add_(self.EPSILON)
+        rate = self.learning_rate / (1 - self.BETA_1**self.steps)
+        self.weights.row.addcdiv_(self.mean, root, value=-rate)
+
+    def state_dict(self) -> dict[str, Any]:
+        return {"steps": self.steps, "mean": self.mean, "square": self.square}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        self.steps = state["steps"]
+        self.mean.copy_(state["mean"])
+        self.square.copy_(state["square"])
+
+
+class RMSProp:
+    """RMSProp on one row of weights, as A3C has it. Mnih et al. 2016, eq. 8 and 9."""
+
+    DECAY, EPSILON = 0.99, 1e-5
+
+    def __init__(self, weights: Weights, learning_rate: float) -> None:
+        self.weights, self.learning_rate = weights, learning_rate
+        self.square = torch.zeros_like(weights.row.data)  # g, one for all learners
+
+    @torch.no_grad()
+    def step(self, gradient: Tensor) -> None:
+        """g ← α g + (1 - α) Δθ²;  θ ← θ - η Δθ / (√g + ε)."""
+        self.square.mul_(self.DECAY).addcmul_(gradient, gradient, value=1 - self.DECAY)
+        self.weights.row.addcdiv_(gradient, self.square.sqrt().add_(self.EPSILON), value=-self.learning_rate)
+
+    def state_dict(self) -> dict[str, Any]:
+        return {"square": self.square}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        self.square.copy_(state["square"])
 
 
 class Quick:
@@ -64,7 +153,11 @@ class Policy(nn.Module):
     def __init__(self, inputs: int, outputs: int, width: int) -> None:
         super().__init__()
         self.body = mlp(inputs, outputs, width, nn.Tanh, last_gain=0.01)
-        self.quick = Quick(self.body)
+
+    @cached_property
+    def quick(self) -> Quick:
+        """The body in numpy; from its first use on the weights must stay where they are."""
+        return Quick(self.body)
 
     def draw(self, out: np.ndarray, temperature: float = 1.0) -> np.ndarray:
         """An action for each of the body's outputs (N, outputs); temperature 0: the likeliest."""
@@ -133,15 +226,8 @@ class Gaussian(Policy):
 
 
 def adam(parameters: Iterable[nn.Parameter], learning_rate: float) -> torch.optim.Adam:
-    """Adam (Kingma & Ba 2015) in one call for all weights: many small ones cost time for each."""
+    """torch's Adam in one call for all weights, for networks that do not lie in a row."""
     return torch.optim.Adam(parameters, learning_rate, eps=1e-5, fused=True)
-
-
-@torch.no_grad()
-def follow(targets: nn.Module, networks: nn.Module, share: float) -> None:
-    """θ' ← τ θ + (1 - τ) θ', for each weight. Lillicrap et al. 2016, algorithm 1."""
-    for target, weight in zip(targets.parameters(), networks.parameters(), strict=True):
-        target.lerp_(weight, share)
 
 
 def tensors(*arrays: Any) -> tuple[Tensor, ...]:

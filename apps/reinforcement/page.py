@@ -3,36 +3,20 @@
 from pathlib import Path
 
 from apps.reinforcement.formulas import (
-    ACTOR,
-    ADVANTAGE,
-    CHOICE,
-    CLIP,
-    EXPECTATION,
-    EXPECTED_SARSA,
-    FLAT,
-    N_STEP,
-    OPTIMALITY,
-    PERTURBATION,
-    PIXEL_OBJECTIVE,
-    POLICY_GRADIENT,
-    Q_LEARNING,
-    REINFORCE,
-    RETURN,
-    SARSA,
-    SLOPE,
-    TD_TARGET,
-    TRACES,
-    UPDATE,
-    VARIANCE,
-)
+    ACTOR, ADVANTAGE, CHOICE, CLIP, EXPECTATION, EXPECTED_SARSA, FLAT, N_STEP, OPTIMALITY, PERTURBATION,
+    PIXEL_OBJECTIVE, POLICY_GRADIENT, Q_LEARNING, REINFORCE, RETURN, SARSA, SLOPE, TD_TARGET, TRACES,
+    TWIN_TARGET, UPDATE, VARIANCE,
+)  # fmt: skip
 from shared.ui.scene import Scene, Topic
 
 BACKUP = ("old_value", "step_reward", "discounted_next", "target", "td_error", "new_value")
 EARNED = ("episodes", "greedy_return", "optimal_return")
 GRID = ("grid", "own_grid")
 LEARNED = ("episodes", "episode_return", "episode_return_mean_100")
-HEADLINES = ("score", "shipped_score", "lives", "episode_return", "episodes", "value", "decisions_per_second")
-LIVE = ("learning_rate_factor", "clip", "shown_every", "temperature")
+PROGRESS = ("decisions", "frames_seen", "decisions_per_second", "episode_return", "entropy", "shipped_hours")
+HEADLINES = ("score", "shipped_score", "episode_return", "value", "lives", "episodes", "decisions_per_second")
+INSIDE = ("epsilon", "remembered", "clipped", "copy_age")  # each of some algorithms alone
+LIVE = ("learning_rate_factor", "clip", "pace", "temperature")
 SWITCHES = ("double", "duelling", "prioritised", "baseline", "synchronous", "twin_critics", "delayed_actor",
             "smoothed_target", "batch_size", "replay_size")  # fmt: skip
 
@@ -44,7 +28,7 @@ REINFORCEMENT = Topic(
         Scene(
             id="gridworld",
             experiment="reinforcement/gridworld",
-            layout=("grid grid returns", "grid grid action_values", "grid grid visits"),
+            layout=("grid grid returns", "grid grid action_values"),
             metrics=(*BACKUP, "episode_return", "person_return", "optimal_return"),
             knobs=(
                 "algorithm", "grid", "learning_rate", "discount", "epsilon", "trace_decay", "initial_value",
@@ -74,23 +58,51 @@ REINFORCEMENT = Topic(
         Scene(
             id="control", experiment="reinforcement/control",
             layout=("play play returns", "play play actions", "value inside states"),
-            metrics=("env_steps", *LEARNED, "shown_return"), code=(POLICY_GRADIENT, CLIP, ADVANTAGE),
+            metrics=("env_steps", *LEARNED, "shown_return", *INSIDE),
+            code=(POLICY_GRADIENT, CLIP, ADVANTAGE, TD_TARGET),
             knobs=("env", "algorithm", *LIVE, *SWITCHES, "evaluate_every"),
         ),
         Scene(
             id="snapshots", experiment="reinforcement/control", layout=("play past yours", "actions value returns"),
-            metrics=("shown_return", "past_return", "past_steps", "person_return", *LEARNED),
-            knobs=("snapshot", "temperature", "env", "algorithm", "shown_every"), code=(POLICY_GRADIENT,),
+            metrics=("shown_return", "past_return", "past_steps", "past_evaluation", "person_return"),
+            knobs=("snapshot", "env", "pace", "temperature", "start", "algorithm"), preset={"start": "shipped"},
+            code=(POLICY_GRADIENT,),
         ),
         Scene(
-            id="race", experiment="reinforcement/control", layout=("play play", "returns inside"),
-            metrics=("env_steps", *LEARNED), knobs=("algorithm", "env", *LIVE, *SWITCHES), together=("env",),
-            panes=({"algorithm": "a3c"}, {"algorithm": "dqn"}), code=(N_STEP, TD_TARGET),
+            id="asynchronous", experiment="reinforcement/control", preset={"algorithm": "a3c"},
+            layout=("inside inside play", "inside inside returns", "actions value states"), code=(N_STEP,),
+            metrics=("env_steps", *LEARNED, "shown_return", "copy_age"),
+            knobs=("synchronous", "env", "learning_rate_factor", "pace", "temperature"),
+        ),
+        Scene(
+            id="race", experiment="reinforcement/race", spare=("third", "fourth"), code=(TD_TARGET, N_STEP),
+            layout=("first second means", "third fourth means"),
+            metrics=("env_steps", "first_mean", "second_mean", "third_mean", "fourth_mean"),
+            knobs=("env", "first", "second", "third", "fourth", "learning_rate_factor", "temperature"),
         ),
         Scene(
             id="amounts", experiment="reinforcement/control", preset={"env": "Pendulum", "algorithm": "ddpg"},
             layout=("play play inside", "play play returns", "actions value states"), code=(ACTOR,),
             metrics=("env_steps", *LEARNED, "shown_return"), knobs=("env", "algorithm", *LIVE, *SWITCHES),
+        ),
+        Scene(
+            id="robot", experiment="reinforcement/robot", code=(ACTOR, TWIN_TARGET),
+            layout=("play play actions", "play play value", "earned returns inside"),
+            metrics=("shown_return", "episodes", "return_mean_20", "contact_force", "hand_force"),
+            knobs=("checkpoint", "robot", "playback", "hand", "gravity", "temperature"),
+        ),
+        Scene(
+            id="robot_levels", experiment="reinforcement/robot", code=(ACTOR,), layout=("play play", "value returns"),
+            panes=({"checkpoint": "clueless"}, {"checkpoint": "expert"}), together=("robot", "playback", "gravity"),
+            metrics=("shown_return", "episodes"), knobs=("checkpoint", "robot", "playback", "gravity", "temperature"),
+        ),
+        Scene(
+            id="robot_learning", experiment="reinforcement/robot", code=(TWIN_TARGET, ACTOR, CLIP),
+            preset={"robot": "InvertedPendulum", "checkpoint": "none", "train": True},
+            layout=("play play returns", "play play inside", "actions value states"),
+            metrics=("env_steps", "training_return_mean_100", "evaluation_return", "shown_return"),
+            knobs=("algorithm", "robot", "train", "steps_a_picture", "learning_rate_factor", "checkpoint", "playback",
+                   "hand", "evaluate_every"),
         ),
         Scene(
             id="non_differentiable",
@@ -101,25 +113,21 @@ REINFORCEMENT = Topic(
             code=(FLAT, REINFORCE, VARIANCE),
         ),
         Scene(
-            id="atari", experiment="reinforcement/atari",
-            layout=("screen screen network_sees network_sees", "screen screen actions actions",
-                    "screen screen value value"), metrics=HEADLINES, remedies={"hand_back": {"player": "agent"}},
+            id="atari", experiment="reinforcement/atari", metrics=HEADLINES,
+            remedies={"hand_back": {"player": "agent"}},
+            layout=("screen screen network_sees", "screen screen actions", "screen screen value"),
             knobs=("player", "checkpoint", "game", "saliency", "temperature", "sticky"), code=(SLOPE, PERTURBATION),
         ),
         Scene(
-            id="atari_past", experiment="reinforcement/atari",
-            layout=("screen screen", "screen screen", "value actions"),
-            metrics=("score", "shipped_score", "episode_return", "value"), together=("game", "sticky"),
+            id="atari_past", experiment="reinforcement/atari", metrics=HEADLINES[:4],
+            layout=("screen screen", "screen screen", "value actions"), together=("game", "sticky"),
             knobs=("checkpoint", "game", "temperature", "saliency", "sticky"), code=(SLOPE, PERTURBATION),
             panes=({"checkpoint": "clueless"}, {"checkpoint": "expert"}),
         ),
         Scene(
-            id="atari_training", experiment="reinforcement/atari_training",
-            layout=("games games returns", "games games returns", "games games losses"),
-            metrics=("decisions", "frames_seen", "decisions_per_second", "episodes", "episode_return", "entropy",
-                     "shipped_frames", "shipped_hours"),
-            knobs=("game", "start", "learning_rate", "clip", "entropy_weight", "copies", "rollout"),
-            code=(PIXEL_OBJECTIVE, CLIP, ADVANTAGE),
+            id="atari_training", experiment="reinforcement/atari_training", code=(PIXEL_OBJECTIVE, CLIP, ADVANTAGE),
+            layout=("games games returns", "games games losses"), metrics=PROGRESS,
+            knobs=("game", "checkpoint", "learning_rate", "clip", "entropy_weight", "copies", "rollout"),
         ),
     ),
 )  # fmt: skip

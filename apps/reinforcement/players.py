@@ -1,5 +1,6 @@
 """Who plays on the stage while an agent learns elsewhere: the agent as it now is, one of its pasts, a person."""
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -54,9 +55,10 @@ class Player:
         self.earned, self.action, self.values = self.environments.finished[0], [], []
         return True
 
-    def sketch(self, keys: tuple[str, ...] = ()) -> Sketch:
+    def sketch(self, keys: tuple[str, ...] = (), title: str = "") -> Sketch:
         """What stands there now."""
-        return draw(self.env, self.environments.copies[0], self.action[0] if self.action else None, keys)
+        sketch = draw(self.env, self.environments.copies[0], self.action[0] if self.action else None, keys)
+        return replace(sketch, title=title)
 
     def state_dict(self) -> dict[str, Any]:
         own = {"action": list(self.action), "values": list(self.values), "earned": self.earned}
@@ -77,6 +79,7 @@ class Album:
         self.every = every  # steps of the environment between two
         self.steps: list[int] = []
         self.weights: list[list[np.ndarray]] = []
+        self.judged: dict[int, float] = {}  # of those that came with the app: steps → the return of an evaluation
 
     def take(self, steps: int, network: Quick) -> None:
         """To be called after each step; takes one where one is due."""
@@ -94,7 +97,9 @@ class Album:
         return round(place / (PAGES - 1) * (len(self.steps) - 1))
 
     def state_dict(self) -> dict[str, Any]:
-        return {"every": self.every, "steps": list(self.steps), "weights": [list(kept) for kept in self.weights]}
+        kept = {"every": self.every, "steps": list(self.steps), "weights": [list(page) for page in self.weights]}
+        return kept | {"judged": [[steps, earned] for steps, earned in self.judged.items()]}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         self.every, self.steps, self.weights = state["every"], list(state["steps"]), list(state["weights"])
+        self.judged = {int(steps): earned for steps, earned in state["judged"]}

@@ -4,11 +4,11 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from apps.reinforcement.agent import ActorCritic, finite, histogram, states
 from apps.reinforcement.environments import Step, World
-from apps.reinforcement.networks import adam, tensors
+from apps.reinforcement.networks import Adam, tensors
 from shared.live.experiment import View
 
 
@@ -35,6 +35,10 @@ SETTINGS = {
     "LunarLander-v3": Settings(256, 4, 64, 3e-4, 0.999, 0.98, 0.01),
     "Pendulum-v1": Settings(256, 10, 64, 1e-3, 0.9, 0.95),
     "MountainCarContinuous-v0": Settings(128, 10, 256, 3e-4, 0.999, 0.9, 0.003),
+    "InvertedPendulum-v5": Settings(64, 10, 64, 1e-3),
+    "Reacher-v5": Settings(256, 10, 64, 3e-4, 0.98, 0.95),
+    "HalfCheetah-v5": Settings(256, 10, 64, 3e-4),
+    "Hopper-v5": Settings(256, 10, 64, 3e-4),
 }
 
 
@@ -54,9 +58,9 @@ def advantages(
     """
     found, later = np.zeros_like(values), np.zeros_like(values[0])
     errors = rewards + discount * next_values * ~terminated - values
+    onward = discount * trace_decay * ~ended
     for t in reversed(range(len(rewards))):
-        later = errors[t] + discount * trace_decay * ~ended[t] * later
-        found[t] = later
+        found[t] = later = errors[t] + onward[t] * later
     return found
 
 
@@ -74,17 +78,25 @@ class PPO(ActorCritic):
     """
 
     copies = 8
-    kept = ("policy", "critic", "rollout", "ratios", "batch")
+    kept = ("policy", "critic", "rollout", "ratios", "batch", "flat", "pending")
+    shown_every = 32
 
     def __init__(self, world: World, clip: float) -> None:
         self.settings = SETTINGS[world.id]
         super().__init__(world, self.settings.learning_rate, self.settings.width)
         self.clip = clip
-        self.parameters = [*self.policy.parameters(), *self.critic.parameters()]
-        self.optimizers = {"adam": adam(self.parameters, self.base_rate)}
+        self.optimizers = {"adam": Adam(self.weights, self.base_rate)}
+        self.metrics["clipped"] = 0.0
         self.rollout: list[tuple[np.ndarray, ...]] = []
-        self.ratios = np.zeros(0, np.float32)  # of the last epoch
+        self.flat: tuple[Tensor, ...] = ()  # the rollout that is being learned from, a row a step
+        self.pending: list[Tensor] = []  # rows of the minibatches still to come
+        self.ratios = np.zeros(0, np.float32)  # of the last epoch so far
         self.batch = np.zeros((0, len(world.scale)), np.float32)  # the states of the last rollout
+
+    def act(self, observations: np.ndarray) -> np.ndarray:
+        while self.pending:
+            self.improve()
+        return super().act(observations)
 
     def learn(self, step: Step) -> None:
         out = self.acting(step.observations)  # the very one that the actions were drawn from
@@ -92,44 +104,42 @@ class PPO(ActorCritic):
         kept = (step.observations, step.actions, log_probs, step.rewards, step.following, step.terminated, step.ended)
         self.rollout.append(kept)
         if len(self.rollout) == self.settings.rollout:
-            self.update()
+            self.prepare()
             self.rollout = []
 
-    def update(self) -> None:
-        """Several epochs over one rollout, in minibatches."""
+    def prepare(self) -> None:
+        """What each step of a rollout was worth, and in which order they are learned from, several times over."""
         s = self.settings
         columns = [np.stack(column) for column in zip(*self.rollout, strict=True)]  # (T, copies, …) each
         observations, actions, log_probs, rewards, following, terminated, ended = columns
         values, next_values = self.quick_critic(observations)[..., 0], self.quick_critic(following)[..., 0]
         advantage = advantages(rewards, values, next_values, terminated, ended, s.discount, s.trace_decay)
         columns = [observations, actions, log_probs, advantage, advantage + values]  # the last: λ-returns
-        flat = tensors(*(column.reshape(-1, *column.shape[2:]) for column in columns))
-        self.batch, ratios = flat[0].numpy(), []
-        for epoch in range(s.epochs):
-            for rows in torch.randperm(len(flat[0])).split(s.minibatch):
-                ratio = self.improve(*(column[rows] for column in flat))
-                if epoch == s.epochs - 1:
-                    ratios.append(ratio)
-        self.ratios = np.concatenate(ratios)
-        self.metrics["clipped"] = float((np.abs(self.ratios - 1) > self.clip).mean())
+        self.flat = tensors(*(column.reshape(-1, *column.shape[2:]) for column in columns))
+        self.batch = self.flat[0].numpy()
+        count = len(self.batch)
+        self.pending = [rows for _ in range(s.epochs) for rows in torch.randperm(count).split(s.minibatch)]
 
-    def improve(
-        self, observations: Tensor, actions: Tensor, old_log_probs: Tensor, advantage: Tensor, returns: Tensor
-    ) -> np.ndarray:
-        """One step of Adam on a minibatch. Returns its ratios."""
+    def improve(self) -> None:
+        """One step of Adam on the next minibatch."""
+        rows = self.pending.pop(0)
+        observations, actions, old_log_probs, advantage, returns = (column[rows] for column in self.flat)
         log_probs, entropy = self.policy(observations, actions)
         ratio = (log_probs - old_log_probs).exp()
         advantage = (advantage - advantage.mean()) / (advantage.std() + 1e-8)
         value_loss = (self.critic(observations).squeeze(1) - returns).square().mean()
         loss = clipped_loss(ratio, advantage, self.clip) + self.settings.value_weight * value_loss
         loss = loss - self.settings.entropy_weight * entropy.mean()
-        self.optimizers["adam"].zero_grad()
-        loss.backward()
-        nn.utils.clip_grad_norm_(self.parameters, self.settings.longest_gradient)
+        self.weights.descend(loss, self.settings.longest_gradient)
         self.optimizers["adam"].step()
         self.updates += 1
         self.metrics |= {"loss": finite(loss.item(), self.updates), "entropy": entropy.mean().item()}
-        return ratio.detach().numpy()
+        self.remember(ratio.detach().numpy())
+
+    def remember(self, ratio: np.ndarray) -> None:
+        """The ratios of as many steps as a rollout has, the latest ones."""
+        self.ratios = np.concatenate([self.ratios, ratio])[-len(self.batch) :]
+        self.metrics["clipped"] = float((np.abs(self.ratios - 1) > self.clip).mean())
 
     def views(self, observation: np.ndarray) -> dict[str, View]:
         marks = {"clip_low": 1 - self.clip, "clip_high": 1 + self.clip}

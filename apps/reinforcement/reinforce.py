@@ -7,7 +7,7 @@ from torch import Tensor
 
 from apps.reinforcement.agent import ActorCritic, finite, states
 from apps.reinforcement.environments import Step, World
-from apps.reinforcement.networks import adam, tensors
+from apps.reinforcement.networks import Adam, tensors
 from shared.live.experiment import Curves, View
 
 
@@ -54,16 +54,14 @@ class Reinforce(ActorCritic):
     baseline it does not go on.
     """
 
+    shown_every = 32
     kept = ("policy", "critic", "episode", "last_returns", "last_values", "last_states")
 
     def __init__(self, world: World, baseline: bool) -> None:
         self.settings = SETTINGS[world.id]
         super().__init__(world, self.settings.learning_rate, self.settings.width)
         self.baseline = baseline
-        self.optimizers = {
-            "policy": adam(self.policy.parameters(), self.base_rate),
-            "critic": adam(self.critic.parameters(), self.base_rate),
-        }
+        self.optimizers = {"adam": Adam(self.weights, self.base_rate)}
         self.episode: list[tuple[np.ndarray, ...]] = []
         self.last_returns = self.last_values = np.zeros(0, np.float32)
         self.last_states = np.zeros((0, len(world.scale)), np.float32)
@@ -76,7 +74,7 @@ class Reinforce(ActorCritic):
             self.episode = []
 
     def update(self, tail: float) -> None:
-        """One whole episode, one step of Adam; then the baseline learns what it should have expected."""
+        """One whole episode, one step of Adam; the baseline, in weights of its own, learns what to expect."""
         observations, actions, rewards = (np.stack(column) for column in zip(*self.episode, strict=True))
         earned = returns(rewards, self.settings.discount, tail)
         seen, taken, gained = tensors(observations, actions, earned)
@@ -84,17 +82,11 @@ class Reinforce(ActorCritic):
         log_probs, entropy = self.policy(seen, taken)
         baseline = values.detach() if self.baseline else gained * 0
         loss = policy_loss(log_probs, gained, baseline)
-        self.improve("policy", loss)
-        if self.baseline:
-            self.improve("critic", (values - gained).square().mean())
+        self.weights.descend(loss + (values - gained).square().mean() if self.baseline else loss)
+        self.optimizers["adam"].step()
         self.last_returns, self.last_values, self.last_states = earned, baseline.numpy(), observations
         self.updates += 1
         self.metrics |= {"loss": finite(loss.item(), self.updates), "entropy": entropy.mean().item()}
-
-    def improve(self, name: str, loss: Tensor) -> None:
-        self.optimizers[name].zero_grad()
-        loss.backward()
-        self.optimizers[name].step()
 
     def views(self, observation: np.ndarray) -> dict[str, View]:
         times = np.arange(len(self.last_returns))

@@ -12,7 +12,7 @@ from apps.reinforcement.networks import tensors
 
 @dataclass(frozen=True)
 class Batch:
-    """B remembered steps: observations (B, O), actions (B,) or (B, 1), rewards (B,), following (B, O), terminated (B,),
+    """B remembered steps: observations (B, O), actions (B,) or (B, A), rewards (B,), following (B, O), terminated (B,),
     weights (B,) that undo what unequal chances of being drawn have done; places: where in the memory they stand."""
 
     observations: Tensor
@@ -38,7 +38,7 @@ class Replay:
         size = len(world.scale)
         self.room, self.prioritised = room, prioritised
         self.observations, self.following = np.zeros((room, size), np.float32), np.zeros((room, size), np.float32)
-        self.actions = np.zeros(room, np.int64) if world.discrete else np.zeros((room, 1), np.float32)
+        self.actions = np.zeros(room, np.int64) if world.discrete else np.zeros((room, world.outputs), np.float32)
         self.rewards, self.terminated = np.zeros(room, np.float32), np.zeros(room, np.float32)
         self.errors = np.zeros(room, np.float32)  # the last TD error of each; NaN before it was ever drawn
         self.priorities = np.zeros(room)
@@ -71,7 +71,9 @@ class Replay:
             weights = (weights / weights.max()).astype(np.float32)
             self.draws += 1
         columns = (self.observations, self.actions, self.rewards, self.following, self.terminated)
-        observations, actions, rewards, following, terminated = tensors(*(column[places] for column in columns))
+        observations, actions, rewards, following, terminated = tensors(
+            *(column.take(places, axis=0) for column in columns)
+        )
         return Batch(observations, actions, rewards, following, terminated, tensors(weights)[0], places)
 
     def learned(self, places: np.ndarray, errors: np.ndarray) -> None:

@@ -1,21 +1,21 @@
 """Look inside two pretrained Transformers: where every head looks, in numbers, and what changes without it.
 
 Read it from the top: what a head's weights say of it, attention rolled out through the layers, then Attention, whose
-step is one layer. The models themselves stand in shared/models/decoder.py and encoder.py.
+step is one layer. How a text becomes tokens stands in reading.py; the models, in shared/models/decoder.py, encoder.py.
 """
 
 import math
-import unicodedata
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from shared.live.experiment import Bars, Experiment, Frame, Heatmap, Images, Links, Plain, Value, knob
+from apps.transformer.reading import is_punctuation, place, read, visible
+from shared.live.experiment import Bars, Experiment, Frame, Heatmap, Images, Links, Value, knob
 from shared.models.cache import the_cache
 from shared.models.decoder import Decoder
 from shared.models.encoder import Encoder
@@ -35,7 +35,7 @@ class AttentionConfig:
     """The settings; with the default text a step costs about 10 ms."""
 
     model: str = knob("minilm", choices=tuple(MODELS))
-    sentence: str = knob("The cat did not eat its food because it was too", length=20_000)
+    sentence: str = knob("The cat did not eat its food because it was too", length=60_000)
     second: str = knob("The cat was hungry.", length=500)  # what the encoder compares the text with; may be empty
     keep: str = knob("all", choices=("all", "all_but_this", "only_this", "all_but_pressed"), live=True)
 
@@ -85,45 +85,6 @@ def thumbnails(weights: Tensor) -> Tensor:
     return (255 * small / small.amax(2, keepdim=True)).round().to(torch.uint8)
 
 
-# -- the text --------------------------------------------------------------------------------------------------
-
-
-class Read(NamedTuple):
-    """A text as a model reads it: numbers (T,), pieces to show, and how many more did not fit its context."""
-
-    ids: Tensor
-    pieces: tuple[str, ...]
-    left_out: int
-
-
-def read(model: Decoder | Encoder, text: str) -> Read:
-    """Cut a text into the model's tokens; special tokens in it are text. Raises Plain where it is empty."""
-    text = text.encode("utf-8", "replace").decode()  # half a character, as a browser may send, is a question mark
-    if not text.strip():
-        raise Plain("text_empty")
-    cut = model.opened.text_tokenizer.encode(text)
-    ids, pieces = cut.ids, cut.tokens
-    if isinstance(model, Decoder):
-        pieces = [model.opened.text_tokenizer.decode([i], skip_special_tokens=False) for i in ids]
-        # A token may be a part of a character's bytes: it is shown as that character, in brackets.
-        whole = [f"‹{text[start:end]}›" for start, end in cut.offsets]
-        pieces = [each if "\ufffd" in piece else piece for piece, each in zip(pieces, whole, strict=True)]
-    end = [-1] if isinstance(model, Encoder) else []  # [SEP] stays the last
-    kept = [*range(len(ids))[: model.context - len(end)], *end] if len(ids) > model.context else range(len(ids))
-    return Read(torch.tensor([ids[i] for i in kept]), tuple(visible(pieces[i]) for i in kept), len(ids) - len(kept))
-
-
-def visible(piece: str) -> str:
-    """A piece of text with a sign for each space and line break, and a code for what has no shape."""
-    signs = {" ": "␣", "\n": "↵"}
-    return "".join(signs.get(c) or (c if c.isprintable() else repr(c)[1:-1]) for c in piece)
-
-
-def is_punctuation(piece: str) -> bool:
-    """Whether a piece is marks alone; [CLS] and [SEP] are the model's, not the text's."""
-    return all(unicodedata.category(character)[0] == "P" for character in piece.strip("␣")) and piece.strip("␣") != ""
-
-
 class Attention(Experiment[AttentionConfig]):
     """The attention of a pretrained Transformer on any text, layer by layer. Vaswani et al. 2017, eq. 1.
 
@@ -148,7 +109,7 @@ class Attention(Experiment[AttentionConfig]):
         self.asked = -1  # -1: whomever the asking token looks at most
         self.streams = [self.model.embed(text.ids)]  # (T, width) before the first layer, and after each one read
         side = min(len(self.pieces), THUMBNAIL)
-        self.small = torch.zeros(self.model.heads, self.model.layers, side, side, dtype=torch.uint8)
+        self.small = torch.zeros(self.model.layers, self.model.heads, side, side, dtype=torch.uint8)
         self.rolled = torch.eye(min(len(self.pieces), ROLLED))
         self.pressed = torch.zeros(self.model.layers, self.model.heads)  # 1: to be switched off
         self.ablate()
@@ -183,7 +144,7 @@ class Attention(Experiment[AttentionConfig]):
             mixed[head] = self.model.mix(weights, v[group])[0]
             if kept is None:
                 mean += weights[0, :ROLLED, :ROLLED] / self.model.heads
-                self.small[head, layer] = thumbnails(weights)[0]
+                self.small[layer, head] = thumbnails(weights)[0]
         if kept is None:
             self.rolled = roll_out(self.rolled, mean)
         return self.model.finish(layer, x, mixed, kept)
@@ -235,13 +196,8 @@ class Attention(Experiment[AttentionConfig]):
         large = self.weights if total <= LARGEST else F.adaptive_max_pool2d(self.weights[None], LARGEST)[0]
         scale = len(large) / total
         (asks, asked), (before, after, moved) = self.pair(), self.outcome()
-        layers, heads = range(1, self.model.layers + 1), range(1, self.model.heads + 1)
-        labels = tuple(f"{layer}.{head}" for head in heads for layer in layers)
         views = {
-            "heads": Images(
-                (self.small * self.kept.T[..., None, None].byte()).flatten(0, 1).numpy(), len(layers), labels,
-                selectable=True, selected=(self.head * len(layers) + self.seen,),
-            ),
+            "heads": self.small_maps(),
             "map": Heatmap(
                 large.numpy().copy(), 0.0, 1.0, shown, shown, selectable=True,
                 selected=(int(asks * scale), int(asked * scale)),
@@ -262,6 +218,23 @@ class Attention(Experiment[AttentionConfig]):
             "left_out": self.left_out,
         }
         return Frame(metrics, views)
+
+    def small_maps(self) -> Images:
+        """Every head, black where it is switched off: the layers or the heads across, whichever are more."""
+        layers = tuple(f"L{layer}" for layer in range(1, self.model.layers + 1))
+        heads = tuple(f"H{head}" for head in range(1, self.model.heads + 1))
+        order = torch.arange(len(layers) * len(heads)).view(len(layers), len(heads))
+        order = order.T if self.layers_across else order  # row by row, which head of the model stands there
+        pictures = (self.small * self.kept[..., None, None].byte()).flatten(0, 1)[order.flatten()]
+        labels = tuple(f"{i // len(heads) + 1}.{i % len(heads) + 1}" for i in order.flatten().tolist())
+        chosen = int((order.flatten() == self.seen * len(heads) + self.head).nonzero())
+        across, down = (layers, heads) if self.layers_across else (heads, layers)
+        return Images(pictures.numpy(), len(across), labels, True, (chosen,), across, down)
+
+    @property
+    def layers_across(self) -> bool:
+        """Whether a row of the small maps is a head in all layers, and not a layer with all its heads."""
+        return self.model.layers >= self.model.heads
 
     def pair(self) -> tuple[int, int]:
         """The chosen pair: who asks, who is asked."""
@@ -319,7 +292,10 @@ class Attention(Experiment[AttentionConfig]):
             super().on_event(event)  # raises
         if view == "heads":
             chosen = place(event, "index", self.model.heads * self.model.layers)
-            self.head, self.layer = divmod(chosen, self.model.layers)
+            if self.layers_across:
+                self.head, self.layer = divmod(chosen, self.model.layers)
+            else:
+                self.layer, self.head = divmod(chosen, self.model.heads)
             if self.config.keep == "all_but_pressed":
                 self.pressed[self.layer, self.head] = 1 - self.pressed[self.layer, self.head]
             self.ablate()
@@ -340,11 +316,3 @@ class Attention(Experiment[AttentionConfig]):
             self.ablate()
             while before.done and before.config != self.config and len(self.pieces) <= AT_ONCE and not self.done:
                 self.step()
-
-
-def place(event: Mapping[str, Any], name: str, end: int) -> int:
-    """The whole number from 0 to `end` - 1 that an event says. Raises Plain for anything else."""
-    value = event.get(name)
-    if type(value) is not int or not 0 <= value < end:
-        raise Plain("event_unknown", kind=f"select {str(value)[:40]}")
-    return value

@@ -10,14 +10,14 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
-from apps.transformer.attention import read, visible
 from apps.transformer.generate import CANDIDATES, CONTEXT, MODEL, Reader, distribution, spell
+from apps.transformer.reading import read, visible
 from shared.live.experiment import Bars, Experiment, Frame, Plain, Tokens, Value, knob
 from shared.models.cache import OpenModel, the_cache
 from shared.models.decoder import Decoder
 
 ROLES = ("marks", "system", "user", "assistant")  # what a token of a conversation belongs to
-PARTS = ("question", "continuation")  # and one of the bare text
+PARTS = ("marks", "system", "question", "continuation")  # and one of the bare text, in the colours of the same places
 TOP_K, TOP_P = 50, 0.9  # of each draw; the model's makers advise top-p 0.9 with temperature 0.2
 ANSWER = 256  # tokens of an answer at most
 
@@ -29,7 +29,7 @@ class ChatConfig:
     """The settings; a step costs about 160 ms on one core. The first system message is the template's own."""
 
     system: str = knob("You are a helpful AI assistant named SmolLM, trained by Hugging Face", length=1_000)
-    message: str = knob("What is the capital of France?", length=1_000, live=True)  # another one is the next turn
+    message: str = knob("Give me three tips to sleep better.", length=1_000, live=True)  # another one is the next turn
     temperature: float = knob(0.2, low=0.1, high=2.0, live=True)
 
 
@@ -111,7 +111,8 @@ class Chat(Experiment[ChatConfig]):
             self.conversation = [*self.conversation, (token, "marks" if token == self.end else "assistant")]
             self.chat_reader.read([each for each, _ in self.conversation])
         if not over(self.bare, len(self.bare) - self.bare_asked, self.end):
-            self.bare = [*self.bare, (self.draw(self.bare_reader), "continuation")]
+            token = self.draw(self.bare_reader)
+            self.bare = [*self.bare, (token, "marks" if token == self.end else "continuation")]
             self.bare_reader.read([each for each, _ in self.bare])
 
     def draw(self, reader: Reader) -> int:

@@ -16,7 +16,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from apps.transformer.attention import place, read, visible
+from apps.transformer.reading import place, read, visible
 from shared.live.experiment import Bars, Experiment, Frame, Heatmap, Plain, Tokens, knob
 from shared.models.cache import OpenModel, the_cache
 from shared.models.decoder import Decoder, KeyValues
@@ -25,6 +25,7 @@ MODEL = "smollm2-135m-instruct"
 CONTEXT = 1024  # tokens of a branch, its prompt among them: 47 MB to remember; the model's own 8,192 would be 380
 AT_ONCE = 256  # tokens read together: the memory that attention takes grows with their number
 CANDIDATES, COMPARED = 12, 8  # bars; words followed through the layers
+LENSED = 16  # layers asked by the lens at most, evenly apart: each is a product with the whole vocabulary
 
 
 @dataclass(frozen=True)
@@ -79,9 +80,15 @@ def surprise(logits: Tensor, token: int) -> float:
 def layers_say(model: Decoder, hidden: Tensor) -> Tensor:
     """The logit lens: the next token as each layer would have it, were it the last. nostalgebraist 2020.
 
-    hidden: (layers + 1, width), the stream of one token. Returns probabilities (layers + 1, V).
+    hidden: (L, width), the stream of one token after L layers. Returns probabilities (L, V).
     """
     return model.predict(hidden).softmax(1)
+
+
+def lensed(layers: int) -> list[int]:
+    """After how many layers the lens is held, from 0 to all of them: after each, or every second, third, …"""
+    apart = math.ceil((layers + 1) / LENSED)
+    return list(range(layers % apart, layers + 1, apart))
 
 
 # -- what was written ------------------------------------------------------------------------------------------
@@ -142,9 +149,9 @@ class Reader:
         self.lens: Tensor | None = None
 
     def layers(self) -> Tensor:
-        """The logit lens of the last token; computed when a frame first needs it, since it costs half a token."""
+        """The logit lens of the last token; computed when a frame first needs it, since it costs a third of a token."""
         if self.lens is None:
-            self.lens = layers_say(self.model, self.hidden)
+            self.lens = layers_say(self.model, self.hidden[lensed(self.model.layers)])
         return self.lens
 
     def guess(self, tokens: list[int]) -> list[float]:
@@ -180,6 +187,7 @@ class Generate(Experiment[GenerateConfig]):
 
     id = "transformer/generate"
     step_seconds = 120.0  # a full branch without the cache
+    frame_share = 0.15  # a frame's lens is a third of a step: the writing keeps its pace
 
     def __init__(self, config: GenerateConfig, seed: int) -> None:
         super().__init__(config, seed)
@@ -285,13 +293,13 @@ class Generate(Experiment[GenerateConfig]):
         return (weights[:, head - 1 : head] if head else weights).mean((0, 1))
 
     def through_the_layers(self, best: Tensor, names: tuple[str, ...]) -> Heatmap:
-        """A layer a row, after the embedding: its own likeliest word, and how likely the final candidates are to it."""
+        """A layer a row, 0 the embedding: its own likeliest word, and how likely the final candidates are to it."""
         lens = self.reader.layers()
         top = lens.max(1)
         words = [visible(spell(self.opened, token)) for token in top.indices.tolist()]
-        rows = tuple(f"{layer} · {word}" for layer, word in enumerate(words))
+        rows = tuple(f"{layer} · {word}" for layer, word in zip(lensed(self.model.layers), words, strict=True))
         columns = ("max", *(name[1:-1] for name in names[: len(best)]))
-        return Heatmap(torch.cat([top.values[:, None], lens[:, best]], 1).numpy(), 0.0, 1.0, rows, columns)
+        return Heatmap(torch.cat([top.values[:, None], lens[:, best]], 1).numpy(), 0.0, 1.0, rows, columns, wide=True)
 
     def tree(self) -> tuple[Tokens, list[int]]:
         """Every branch on a line of its own, after the token where it leaves another; and the node of each piece."""

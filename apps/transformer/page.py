@@ -92,6 +92,9 @@ TRANSFORMER = Topic(
             knobs=("model", "sentence", "second", "keep"),
             panes=({"model": "minilm"}, {"model": "smollm2"}),
             together=("sentence", "second"),
+            told_by="model",
+            projected=("heads heads",) * 2 + ("map links",) * 3 + ("outcome outcome_cut",) * 2,
+            projected_metrics=("layers_read", "weight", "moved"),
             code=(MASKED, HABITS, ABLATION, ROLLOUT),
         ),
         Scene(
@@ -124,7 +127,7 @@ TRANSFORMER = Topic(
         Scene(
             id="chat",
             experiment="transformer/chat",
-            layout=("conversation bare", "chat_next bare_next"),
+            layout=("conversation bare", "conversation bare", "chat_next bare_next"),
             metrics=("tokens", "turns", "answer_tokens"),
             knobs=("message", "system", "temperature"),
             code=(TURN,),
@@ -132,11 +135,11 @@ TRANSFORMER = Topic(
         Scene(
             id="tiny_gpt",
             experiment="transformer/tiny_gpt",
-            layout=("written written losses", "passage passage next", "heads attention attention"),
+            layout=("written written losses", "passage next losses", *("heads attention attention",) * 2),
             metrics=("loss_train", "loss_validation", "bigram_loss", "tokens_per_second"),
             knobs=(
-                "text", "own_text", "learning_rate", "temperature", "positions", "heads", "layers", "width",
-                "context", "batch_size",
+                "start", "text", "own_text", "learning_rate", "temperature", "positions", "heads", "layers",
+                "width", "context", "batch_size",
             ),
             code=(ATTENTION, BLOCK, LIKELIHOOD, BASELINES),
         ),

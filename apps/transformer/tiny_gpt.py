@@ -6,7 +6,7 @@ Read it from the top: attention, a block, the network, what it has to beat, then
 import math
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -16,8 +16,10 @@ from torch import Tensor, nn
 
 from shared.data.texts import TEXTS, lines, split
 from shared.live.experiment import Bars, Curves, Experiment, Frame, Heatmap, Images, Plain, Series, Tokens, knob
+from shared.models.shipped import shipped_weights
 
 BETAS = (0.9, 0.99)  # Adam's; the second below its usual 0.999, since a small model meets few characters a step
+SHIPPED = "tiny_gpt_sayings_es"  # weights trained on the Spanish sayings, to go on from with any text
 LEAST = 500  # characters of a text of one's own: fewer leave nothing to hold out
 VALIDATED, EVERY = 8192, 50  # so many held-out characters are predicted every so many steps: about 5 % of the time
 REMEMBERED = 400  # characters that it wrote, on the screen
@@ -30,6 +32,7 @@ class TinyGptConfig:
 
     text: str = knob("sayings_es", choices=TEXTS)
     own_text: str = knob("", length=20_000)  # where there is one, it is learned instead
+    start: str = knob("scratch", choices=("scratch", "shipped"))  # shipped weights bring their own sizes
     layers: int = knob(2, low=1, high=6)
     heads: int = knob(4, choices=(1, 2, 4, 8))
     width: int = knob(64, choices=(32, 64, 128, 256))
@@ -138,26 +141,47 @@ class TinyGpt(Experiment[TinyGptConfig]):
     def __init__(self, config: TinyGptConfig, seed: int) -> None:
         super().__init__(config, seed)
         train, held_out = texts(config)
-        self.alphabet = "".join(sorted(set(train + held_out)))
+        self.build(set(train + held_out))
         self.train, self.held_out = encode(train, self.alphabet), encode(held_out, self.alphabet)
-        self.model = Gpt(config, len(self.alphabet))
         self.optimizer = torch.optim.Adam(self.model.parameters(), config.learning_rate, BETAS, fused=True)
         self.losses = Series("loss_train", "loss_validation")
         self.written, self.surprises = [max(0, self.alphabet.find("\n"))], [0.0]
         self.shown = 0  # the head that is shown large: layer × heads + head
-        self.passages, self.following = windows(self.held_out, config.context)
+        self.passages, self.following = windows(self.held_out, self.size.context)
         seen, to_guess = torch.tensor(self.passages).flatten(), torch.tensor(self.following).flatten()
         self.levels = baselines(torch.tensor(self.train), seen, to_guess, len(self.alphabet))
         self.loss_train = self.loss_validation = self.validate()
         self.tokens_per_second = 0.0
         self.losses.record(0, loss_train=self.loss_train, loss_validation=self.loss_validation)
 
+    def build(self, characters: set[str]) -> None:
+        """The network, new or as shipped: a shipped file says in its metadata what it reads and how large it is.
+
+        Characters of the text that it has never met are added to its alphabet, with random vectors.
+        """
+        self.size, known = self.config, ""
+        tensors: dict[str, Tensor] = {}
+        if self.config.start == "shipped":
+            try:
+                tensors, about = shipped_weights(SHIPPED)
+            except FileNotFoundError:
+                raise Plain("weights_missing", name=SHIPPED) from None
+            known = about["alphabet"]
+            layers, heads, width, context = (int(about[name]) for name in ("layers", "heads", "width", "context"))
+            self.size = replace(self.config, layers=layers, heads=heads, width=width, context=context)
+            self.size = replace(self.size, positions="places.weight" in tensors)
+        self.alphabet = known + "".join(sorted(characters - set(known)))
+        self.model = Gpt(self.size, len(self.alphabet))
+        with torch.no_grad():
+            for name, tensor in tensors.items():
+                self.model.get_parameter(name)[: len(tensor)] = tensor
+
     # -- one update, in four phases -----------------------------------------------------------------------
 
     def sample(self) -> None:
         """Pieces of the text, from anywhere; the target of each character is the one after it."""
         self.started = time.perf_counter()
-        size = min(self.config.context, len(self.train) - 1)
+        size = min(self.size.context, len(self.train) - 1)
         starts = torch.randint(len(self.train) - size, (self.config.batch_size,))
         pieces = torch.from_numpy(self.train[(starts[:, None] + torch.arange(size + 1)).numpy()])
         self.inputs, self.targets = pieces[:, :-1], pieces[:, 1:]  # (N, T) each
@@ -202,7 +226,7 @@ class TinyGpt(Experiment[TinyGptConfig]):
     @torch.no_grad()
     def write(self) -> None:
         """Draw one more character from softmax(scores / temperature), and remember how surprised the model was."""
-        scores, _ = self.model(torch.tensor(self.written[-self.config.context :])[None])
+        scores, _ = self.model(torch.tensor(self.written[-self.size.context :])[None])
         chances = (scores[0, -1] / self.config.temperature).softmax(0).cumsum(0)
         # One random number a character, whatever the temperature: what is learned does not depend on what is written.
         chosen = min(int(torch.searchsorted(chances, torch.rand(1))), len(self.alphabet) - 1)
@@ -218,12 +242,12 @@ class TinyGpt(Experiment[TinyGptConfig]):
         maps = torch.cat([weights[0] for weights in looks])  # (layers × heads, T, T)
         likely = scores[0, -1].softmax(0).topk(min(CANDIDATES, len(self.alphabet)))
         read, worst = self.names(inputs[0].tolist()), self.levels["uniform"]
-        labels = tuple(f"{i // self.config.heads + 1}.{i % self.config.heads + 1}" for i in range(len(maps)))
+        labels = tuple(f"{i // self.size.heads + 1}.{i % self.size.heads + 1}" for i in range(len(maps)))
         views = {
             "losses": Curves(self.losses.curves(), self.levels),
             "written": Tokens(self.spell(self.written), np.array(self.surprises, np.float32), 0.0, worst),
             "passage": Tokens(self.spell(targets[0].tolist()), surprise.numpy(), 0.0, worst),
-            "heads": Images(thumbnails(maps), self.config.heads, labels, selectable=True, selected=(self.shown,)),
+            "heads": Images(thumbnails(maps), self.size.heads, labels, selectable=True, selected=(self.shown,)),
             "attention": Heatmap(maps[self.shown].numpy().copy(), 0.0, 1.0, read, read),
             "next": Bars(likely.values.numpy(), self.names(likely.indices.tolist()), 0.0, 1.0),
         }
@@ -248,7 +272,7 @@ class TinyGpt(Experiment[TinyGptConfig]):
         index = event.get("index")
         if event.get("kind") != "select" or event.get("view") != "heads":
             super().on_event(event)  # raises
-        if type(index) is not int or not 0 <= index < self.config.layers * self.config.heads:
+        if type(index) is not int or not 0 <= index < self.size.layers * self.size.heads:
             raise Plain("event_unknown", kind=f"select {str(index)[:40]}")
         self.shown = index
 

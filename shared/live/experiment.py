@@ -35,7 +35,7 @@ __all__ = [
 ]  # fmt: skip
 
 SEED_HIGH = 2**31 - 1  # seeds go from 0 to this
-Scale = Literal["linear", "log"]
+Scale = Literal["linear", "log", "ordered"]
 Value = bool | int | float | str
 
 
@@ -44,7 +44,7 @@ class Knob:
     """One field of a config: what it may be, and whether it may move while the run plays.
 
     `low` and `high` are inclusive and in the field's own unit; `choices` closes a text or a number to a list.
-    A text without choices takes up to `length` characters.
+    A text without choices takes up to `length` characters. Choices on an "ordered" scale are places on a slider.
     """
 
     name: str
@@ -211,6 +211,9 @@ class Experiment(Generic[Config]):
     speeds:  those that a person may choose from, of the scheduler's; "slow" only where there are phases.
     speed:   the one that a run begins with.
     step_seconds: how long one step may take before the engine calls it hung.
+    tick_seconds: how long one step lasts in the experiment's own world, where that has a time of its own: so long the
+             engine waits from step to step at the speed "max". May change while the run plays; 0 = no wait.
+    frame_share: of a playing run's time, what may go into frames.
     """
 
     id: ClassVar[str] = ""
@@ -218,6 +221,8 @@ class Experiment(Generic[Config]):
     speeds: ClassVar[tuple[str, ...]] = ("slow", "1", "10", "max", "fast")
     speed: ClassVar[str] = "max"
     step_seconds: ClassVar[float] = 10.0
+    tick_seconds: float = 0.0
+    frame_share: ClassVar[float] = 0.2
     config: Config
 
     def __init__(self, config: Config, seed: int) -> None:

@@ -24,9 +24,9 @@ from shared.live.experiment import Experiment, Plain, knobs
 from shared.live.run import Run
 
 SLICE = 0.008  # s a run may keep the process: short enough to answer a click, long enough to cost nothing
-FRAME_SHARE = 0.2  # of a playing run's time may go into frames
 FRAMES_PER_SECOND = 60.0
 FAST_FRAMES_PER_SECOND = 2.0
+EARLY = 0.9  # of the time between two frames must have passed where each step is to be seen
 PHASE_SECONDS = 0.8  # a phase stays on the screen in slow motion
 STATUS_SECONDS = 0.25
 CHECKPOINT_SECONDS = 3.0
@@ -36,7 +36,8 @@ STALE_SECONDS = 0.1  # …but a frame that waits for a slow viewer is made anew 
 MEMORY_MB = 2048  # that one run may add to the process
 OPERATIONS = 32  # that one run may have waiting
 
-# Name → seconds between two steps, or, of those in BY_PHASE, between two phases; None = no wait.
+# Name → seconds between two steps, or, of those in BY_PHASE, between two phases; None = no wait, but "max" keeps to the
+# run's own time where it has one.
 SPEEDS: dict[str, float | None] = {
     "slow": PHASE_SECONDS, "quarter": 1 / 15, "game": 1 / 60, "1": 1.0, "10": 0.1, "max": None, "fast": None,
 }  # fmt: skip
@@ -81,6 +82,12 @@ class Seat:
         if self.run.experiment.done:
             return "done"
         return "playing" if self.playing else "paused"
+
+    @property
+    def wait(self) -> float:
+        """Seconds from one step to the next; 0 = none."""
+        own = self.run.experiment.tick_seconds if self.speed == "max" else 0.0
+        return SPEEDS[self.speed] or own
 
     def due(self, now: float) -> bool:
         """A step may be taken now."""
@@ -189,7 +196,7 @@ class Scheduler:
         self._status(seat)
 
     def _apply(self, seat: Seat, operation: Mapping[str, Any]) -> None:
-        op = operation["op"]
+        op, ended = operation["op"], seat.run.experiment.done
         if op == "play":
             if not seat.playing:
                 seat.rate_from = (time.perf_counter(), seat.run.step_count)
@@ -213,6 +220,9 @@ class Scheduler:
             self._replace(seat, seat.run.again({}, operation["value"]))
         elif op == "reset":
             self._replace(seat, seat.run.again({}, seat.run.seed))
+        # It stopped because nothing was left to do; a new setting gave it something: another text, another question.
+        if ended and op in ("knob", "configure"):
+            seat.playing = not seat.failed and not seat.run.experiment.done
 
     def _replace(self, seat: Seat, run: Run) -> None:
         seat.run, seat.failed, seat.message = run, False, None
@@ -274,9 +284,9 @@ class Scheduler:
         finally:
             self.entering("", 0.0)
         seat.stepped += time.thread_time() - computed
-        wait = SPEEDS[seat.speed]
-        # Counted from when the step was due, so that one that came late by a little does not delay the next.
-        seat.next_step_at = max(seat.next_step_at, start - wait / 2) + wait if wait else 0.0
+        # A step that came a little late does not put off those that follow.
+        late, wait = start - seat.next_step_at, seat.wait
+        seat.next_step_at = start + wait - (late if late < wait else 0.0) if wait else 0.0
         if seat.run.experiment.done:
             seat.playing = False
 
@@ -291,9 +301,12 @@ class Scheduler:
         if SPEEDS[seat.speed] is not None:  # no speed with a wait is above 60 steps a second
             return True
         limit = FAST_FRAMES_PER_SECOND if seat.speed == "fast" else FRAMES_PER_SECOND
-        if now < seat.frame_at + 1 / limit:
+        # Of a run with a time of its own each step is shown, even where one comes a little early.
+        if now < seat.frame_at + (EARLY if seat.wait else 1.0) / limit:
             return False
-        return seat.stepped * FRAME_SHARE >= seat.frame_seconds * (1 - FRAME_SHARE)
+        spare = SPEEDS[seat.speed] is not None or seat.next_step_at > now
+        share = seat.run.experiment.frame_share
+        return spare or seat.stepped * share >= seat.frame_seconds * (1 - share)
 
     def _overdue(self, seat: Seat, now: float) -> bool:
         """Between its steps, the run has something new that a watcher has not seen."""

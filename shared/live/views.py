@@ -25,10 +25,11 @@ class Images(View):
 
     pixels:     uint8, (N, H, W) grey or (N, H, W, 3) colour, 0 … 255.
     columns:    pictures in a row; 0 = as many as make the grid roughly square.
-    labels:     one short text a picture, or none.
+    labels:     one short text a picture, or none; drawn below it, unless the grid's sides are named.
     selectable: a click sends the event {"kind": "select", "view": name, "index": i}.
     selected:   indices drawn with a border.
     keys:       what a person may hold, as in Sketch.
+    across, down: names of the grid's columns and of its rows, or none.
     """
 
     kind: ClassVar[str] = "images"
@@ -38,6 +39,8 @@ class Images(View):
     selectable: bool = False
     selected: tuple[int, ...] = ()
     keys: tuple[str, ...] = ()
+    across: tuple[str, ...] = ()
+    down: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -70,6 +73,7 @@ class Heatmap(View):
     rows, columns: H and W names, shown as they are, or none.
     selectable:    a click sends the event {"kind": "select", "view": name, "row": r, "column": c}.
     selected:      (row, column) of the cell drawn with a border, or none.
+    wide:          cells are as wide as there is room, not square.
     """
 
     kind: ClassVar[str] = "heatmap"
@@ -80,6 +84,7 @@ class Heatmap(View):
     columns: tuple[str, ...] = ()
     selectable: bool = False
     selected: tuple[int, ...] = ()
+    wide: bool = False
 
 
 @dataclass(frozen=True)
@@ -131,6 +136,9 @@ class Sketch(View):
     names:  of the kinds.
     keys:   "up", "right", "down", "left", "fire": what a person may hold. Each change sends the event {"kind": "hold",
             "view": name, "direction": the key pressed last that is still held, "" = none, "held": [all that are]}.
+    pullable: a person may pull at it: {"kind": "pull", "view": name, "start": [x, y], "hand": [x, y]}, where they took
+            hold and where they are now, from the middle of `bounds`; {"kind": "drop", "view": name} when they let go.
+    title:  a name for the heading, where it is not always the same.
     """
 
     kind: ClassVar[str] = "sketch"
@@ -142,6 +150,8 @@ class Sketch(View):
     values: np.ndarray
     names: tuple[str, ...]
     keys: tuple[str, ...] = ()
+    pullable: bool = False
+    title: str = ""
 
 
 @dataclass(frozen=True)

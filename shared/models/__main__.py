@@ -95,7 +95,7 @@ def rows(cache: Cache) -> Iterable[tuple[str, ...]]:
         size = f"{(state.bytes or model.size) / 1e6:.1f} MB"
         disk = "yes" if state.bytes else "no"
         users = str(state.users or "-")
-        yield model.id, size, disk, users, used, state.source or "download", " ".join(model.pages), model.licence
+        yield model.id, size, disk, users, used, state.source or "download", " ".join(model.pages) or "-", model.licence
 
 
 def table(lines: Iterable[tuple[str, ...]]) -> str:

@@ -12,7 +12,7 @@ from shared.models.catalog import WEIGHTS
 def shipped_weights(name: str) -> tuple[dict[str, torch.Tensor], dict[str, str]]:
     """Tensors and metadata of `assets/weights/<name>.safetensors`, as `mapped` gives them.
 
-    Raises FileNotFoundError naming the file where it is not shipped, and Plain where it is damaged.
+    Raises FileNotFoundError naming the file where it is not shipped, Plain("weights_damaged") where it cannot be read.
     """
     path = WEIGHTS / f"{name}.safetensors"
     if not path.exists():
@@ -20,7 +20,7 @@ def shipped_weights(name: str) -> tuple[dict[str, torch.Tensor], dict[str, str]]
     try:
         return mapped(path)
     except SafetensorError:
-        raise Plain("weights_damaged", name=path.name) from None
+        raise Plain("weights_damaged", name=name) from None
 
 
 def mapped(path: Path) -> tuple[dict[str, torch.Tensor], dict[str, str]]:

@@ -198,21 +198,24 @@ def _stage_data(topic: Topic, scene: Scene, pane: int, token: str, now: Visit, i
         "language": now.language,
         "lecture": now.lecture,
         "autoplay": not now.lecture,
-        "layout": list(scene.layout),
+        "layout": list((now.lecture and scene.projected) or scene.layout),
+        "spare": list(scene.spare),
         "views": its.all("views"),
         "knobs": _knob_widgets(scene, pane, its),
         "words": words(now.language) | {"names": its.all("names") | _labels(its.all("metrics"))},
         "notes": {name: metric.get("help", "") for name, metric in its.all("metrics").items()},
-        "metrics": list(scene.metrics),
+        "metrics": list((now.lecture and scene.projected_metrics) or scene.metrics),
         "phases": [{"id": p, "label": its(f"phases.{p}")} for p in find(scene.experiment).phases],
         "speeds": list(find(scene.experiment).speeds),
+        "own_time": find(scene.experiment).tick_seconds > 0,
         "remedies": [
             {"id": name, "label": its(f"remedies.{name}"), "knobs": dict(moved)}
             for name, moved in scene.remedies.items()
         ],
-        "title": its(f"scenes.{scene.id}.title") if pane == 0 else "",
-        "caption": its(f"scenes.{scene.id}.caption") if pane == 0 else "",
+        "title": its(f"scenes.{scene.id}.title"),
+        "caption": its(f"scenes.{scene.id}.caption"),
         "panes": [pane, len(scene.panes)],
+        "told_by": scene.told_by,
         "scenes": {"previous": topic.neighbour(scene, -1), "next": topic.neighbour(scene, 1)},
         "group": f"{topic.name}/{scene.id}" if len(scene.panes) > 1 else None,
         "url": pane_prefix(pane),
@@ -253,13 +256,11 @@ def _prose(topic: Topic, scene: Scene, its: Text, own: Text) -> None:
     if scene.code:
         st.header(own("maths"))
     for formula in scene.code:
-        left, right = st.columns(2)
-        with left:
-            st.subheader(its(f"formulas.{formula.key}.title"))
-            st.latex(formula.latex)
-            st.markdown(its(f"formulas.{formula.key}.words"))
-        with right:
-            st.code(inspect.getsource(formula.code), language="python", wrap_lines=True)
+        st.subheader(its(f"formulas.{formula.key}.title"))
+        st.latex(formula.latex)
+        left, right = st.columns([2, 3])
+        left.markdown(its(f"formulas.{formula.key}.words"))
+        right.code(inspect.getsource(formula.code), language="python", wrap_lines=True)
     _challenges(scene, its, own)
     with st.expander(own("differences")):
         st.markdown(its("differences"))

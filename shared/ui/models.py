@@ -61,8 +61,9 @@ def _facts(its: Text, model: Model, state: State) -> list[str]:
     """Architecture, size, licence, source, pages and last use, as far as they are known."""
     size = f"{(state.bytes or model.size) / 1e6:.1f}"
     facts = [model.architecture, its("models.size", size=size, licence=model.licence)]
-    source = state.source or its("models.download")
-    facts.append(its("models.source", source=source, pages=", ".join(model.pages)))
+    kind, _, name = (state.source or "download").partition(" ")
+    source = its(f"models.sources.{kind}", name=name)
+    facts.append(its("models.source", source=source, pages=", ".join(model.pages) or its("models.no_page")))
     if state.last_used:
         when = datetime.fromtimestamp(state.last_used).strftime("%Y-%m-%d %H:%M")
         facts.append(its("models.last_used", when=when))

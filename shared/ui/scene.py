@@ -30,8 +30,12 @@ class Scene:
     preset:     knob values that differ from the experiment's defaults.
     panes:      one stage for each, and how its knobs differ; one stage, as it is, by default.
     together:   knobs that move in every pane when they move in one.
+    told_by:    the knob whose value tells one pane from another; it stands above each.
+    projected, projected_metrics: layout and metrics in lecture mode, where fewer are drawn larger; as on the page by
+                default.
     remedies:   id → live knobs that one press moves on the running run.
     code:       formulas of this scene.
+    spare:      views that a frame may lack; the one above then takes their place.
     """
 
     id: str
@@ -42,8 +46,12 @@ class Scene:
     preset: Mapping[str, Any] = field(default_factory=dict)
     panes: tuple[Mapping[str, Any], ...] = ({},)
     together: tuple[str, ...] = ()
+    told_by: str = ""
+    projected: tuple[str, ...] = ()
+    projected_metrics: tuple[str, ...] = ()
     remedies: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     code: tuple[Formula, ...] = ()
+    spare: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -1,19 +1,17 @@
 """Each formula of the deep agents against a hand calculation or torch's own, and each agent's bookkeeping."""
 
-import copy
-
 import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
 from torch import nn
 
-from apps.reinforcement import a3c, ddpg, dqn, ppo, reinforce
+from apps.reinforcement import a3c, dqn, ppo, reinforce
 from apps.reinforcement.a3c import A3C
 from apps.reinforcement.ddpg import DDPG
 from apps.reinforcement.dqn import DQN
 from apps.reinforcement.environments import WORLDS, Environments, Step
-from apps.reinforcement.networks import Categorical, Gaussian, Quick, mlp, softmax
+from apps.reinforcement.networks import Adam, Categorical, Gaussian, Quick, RMSProp, Weights, mlp, softmax
 from apps.reinforcement.ppo import PPO
 from apps.reinforcement.reinforce import Reinforce
 from apps.reinforcement.replay import Replay
@@ -290,9 +288,32 @@ def test_the_actor_climbs_its_critic_and_leaves_it_alone():
 
 def test_targets_follow_slowly():
     a, b = nn.Linear(1, 1), nn.Linear(1, 1)
-    expected = 0.9 * a.weight + 0.1 * b.weight
-    ddpg.follow(a, b, 0.1)
-    torch.testing.assert_close(a.weight, expected)
+    expected = 0.9 * a.weight.detach() + 0.1 * b.weight.detach()
+    Weights(a).follow(Weights(b), 0.1)
+    torch.testing.assert_close(a.weight.detach(), expected)
+
+
+@pytest.mark.parametrize("longest", [float("inf"), 0.05])
+def test_weights_in_a_row_are_the_networks_own_and_our_optimisers_are_torchs(longest):
+    """Adam and RMSProp, with the gradient shortened, against torch's on the same networks and losses."""
+    for ours, theirs in ((Adam, torch.optim.Adam), (RMSProp, torch.optim.RMSprop)):
+        seeded()
+        network, other = mlp(4, 2, 8, nn.Tanh), mlp(4, 2, 8, nn.Tanh)
+        other.load_state_dict(network.state_dict())
+        weights = Weights(network)
+        mine = ours(weights, 1e-2)
+        decay = {} if ours is Adam else {"alpha": 0.99}
+        torchs = theirs(other.parameters(), 1e-2, eps=1e-5, **decay)
+        for _ in range(5):
+            rows = torch.randn(6, 4)
+            gradient = weights.descend(network(rows).square().sum(), longest)
+            mine.step() if ours is Adam else mine.step(gradient)
+            torchs.zero_grad()
+            other(rows).square().sum().backward()
+            nn.utils.clip_grad_norm_(other.parameters(), longest)
+            torchs.step()
+        for a, b in zip(network.parameters(), other.parameters(), strict=True):
+            torch.testing.assert_close(a, b)
 
 
 # -- memory ----------------------------------------------------------------------------------------------------
@@ -390,8 +411,8 @@ def test_a3cs_learners_are_out_of_date_and_a2cs_are_not():
     live(agent, environments, 400)
     ages = [age for _, _, _, age in agent.landings]
     assert min(ages) >= 0 and max(ages) > 3  # others landed in between
-    shared = torch.cat([weight.flatten() for weight in agent.network.parameters()])
-    copies = [torch.cat([weight.flatten() for weight in learner.parameters()]) for learner in agent.learners]
+    shared = agent.weights.row
+    copies = [weights.row for weights in agent.copied_weights]
     versions = [version for _, version in agent.copied]
     for weights, version in zip(copies, versions, strict=True):
         assert torch.equal(weights, shared) == (version == agent.updates)
@@ -408,19 +429,12 @@ def test_a3cs_gradient_is_the_copys_and_lands_in_the_network_as_it_is_by_then():
     live(agent, environments, 100)
     place = next(p for p in range(8) if agent.rollouts[p] and agent.copied[p][1] < agent.updates)
     gradient = gradient_of(agent, place)
-    before = [weight.clone() for weight in agent.network.parameters()]
-    optimizer = torch.optim.RMSprop(
-        [weight.detach().clone().requires_grad_() for weight in before], 7e-4, alpha=0.99, eps=1e-5
-    )
-    optimizer.load_state_dict(copy.deepcopy(agent.optimizers["rmsprop"].state_dict()))
-    mirrored = optimizer.param_groups[0]["params"]
-    norm = torch.cat([g.flatten() for g in gradient]).norm()
-    for weight, part in zip(mirrored, gradient, strict=True):
-        weight.grad = part * min(1.0, 0.5 / (norm.item() + 1e-6))
-    optimizer.step()
+    flat = torch.cat([part.flatten() for part in gradient])
+    flat = flat * min(1.0, 0.5 / (flat.norm().item() + 1e-6))
+    square = 0.99 * agent.rmsprop.square + 0.01 * flat.square()
+    expected = agent.weights.row.detach() - 7e-4 * flat / (square.sqrt() + 1e-5)
     agent.land([place])
-    for mine, expected in zip(agent.network.parameters(), mirrored, strict=True):
-        torch.testing.assert_close(mine.data, expected.data)
+    torch.testing.assert_close(agent.weights.row.detach(), expected)
 
 
 def test_huber_is_what_mnih_clip():

@@ -348,7 +348,7 @@ def test_training_goes_on_from_a_checkpoint_with_all_it_has_learned(tmp_path: Pa
 
 
 def test_training_begins_with_a_shipped_agent_and_leaves_it_as_it_is():
-    run = training(start="expert", game="pong")
+    run = training(checkpoint="expert", game="pong")
     shipped_one = trained("pong", "expert", 6)[0]
     assert torch.equal(run.experiment.agent.network.policy.weight, shipped_one.policy.weight)
     for _ in range(19):

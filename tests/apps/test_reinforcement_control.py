@@ -8,6 +8,8 @@ import pytest
 
 from apps.reinforcement.control import STRIDE, Control
 from apps.reinforcement.environments import WORLDS
+from apps.reinforcement.players import PAGES
+from apps.reinforcement.race import RACERS, Race
 from shared.live.experiment import Plain
 from shared.live.run import Run
 from tests.shared.watching import differences
@@ -60,10 +62,30 @@ def test_a_step_is_so_many_steps_of_the_environment_whatever_the_algorithm(value
 
 def test_looking_on_and_evaluating_change_nothing_of_what_is_learned():
     """Who plays on the stage, how often, and how often it is judged: the weights are the same in the end."""
-    plain, other = after(100), after(100, evaluate_every=80, shown_every=1)
+    plain, other = after(100), after(100, evaluate_every=80, pace=10.0)
     for a, b in zip(plain.experiment.agent.acting.weights(), other.experiment.agent.acting.weights(), strict=True):
         np.testing.assert_array_equal(a, b)
-    assert len(other.experiment.evaluations.kept) == 10
+    assert len(other.experiment.evaluations.kept) == other.experiment.env_steps // 80 > 5
+
+
+def test_a_long_update_is_spread_over_steps_and_comes_out_the_same():
+    """The stage plays on meanwhile; who acts in between has the rest of it done first."""
+    run, other = after(0, 2), after(0, 2)
+    while not run.experiment.agent.pending:
+        run.advance()
+        other.advance()
+    steps, played = run.experiment.env_steps, len(run.experiment.shown.values)
+    agent, count = run.experiment.agent, len(run.experiment.agent.pending)
+    assert count == 20 == agent.settings.epochs  # one minibatch an epoch in CartPole
+    while agent.pending:
+        run.advance()
+        count -= 1
+        assert (len(agent.pending), run.experiment.env_steps) == (count, steps)
+    with other.randomness.own():
+        other.experiment.agent.act(other.experiment.environments.observations)
+    assert not other.experiment.agent.pending and played
+    for a, b in zip(agent.acting.weights(), other.experiment.agent.acting.weights(), strict=True):
+        np.testing.assert_array_equal(a, b)
 
 
 def test_returns_are_those_of_whole_episodes():
@@ -98,7 +120,7 @@ def test_an_evaluation_is_the_greedy_policys_own():
 def test_the_first_snapshot_is_the_clueless_one_and_the_last_the_newest():
     run = after(0)
     clueless = run.experiment.agent.acting.weights()
-    for _ in range(300):
+    while run.experiment.env_steps < 2400:
         run.advance()
     album = run.experiment.album
     assert all(np.array_equal(a, b) for a, b in zip(album.weights[0], clueless, strict=True))
@@ -112,7 +134,7 @@ def test_the_first_snapshot_is_the_clueless_one_and_the_last_the_newest():
 
 
 def test_a_person_steers_from_the_agents_start_until_their_episode_is_over():
-    run = after(1, shown_every=1)
+    run = after(1, algorithm="dqn", pace=10.0)  # a step of the run is one on the stage
     before = run.experiment.person.observation.copy()
     for _ in range(3):
         run.advance()
@@ -131,7 +153,7 @@ def test_a_person_steers_from_the_agents_start_until_their_episode_is_over():
 
 
 def test_no_key_held_means_no_push_where_there_is_such_a_thing():
-    run = after(0, env="MountainCar", shown_every=1)
+    run = after(0, env="MountainCar", pace=10.0)
     run.send({"kind": "hold", "direction": "left"})
     assert run.experiment.held == 0.0
     run.send({"kind": "hold", "direction": ""})
@@ -182,7 +204,9 @@ def test_every_policy_learns_of_either_kind_of_action(env, algorithm):
 def test_a_rate_that_is_too_high_stops_the_run_in_words():
     run = Run(Control, {"algorithm": "dqn"}, 0)
     run.set_knob("learning_rate_factor", 10.0)
-    assert run.experiment.agent.optimizers["adam"].param_groups[0]["lr"] == pytest.approx(3e-3)  # of 3e-4
+    assert run.experiment.agent.optimizers["adam"].learning_rate == pytest.approx(
+        10 * run.experiment.agent.settings.learning_rate
+    )
     for _ in range(130):
         run.advance()
     for weight in run.experiment.agent.network.parameters():
@@ -197,6 +221,74 @@ def test_the_clip_moves_while_the_run_goes_on():
     run = after(40)
     run.set_knob("clip", 0.1)
     assert run.frame().views["inside"].marks == {"clip_low": 0.9, "clip_high": 1.1}
+
+
+# -- what the app ships ------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("env", "bar"), [("CartPole", 475), ("Acrobot", -100), ("Pendulum", -200), ("LunarLander", 200)]
+)
+def test_the_shipped_expert_plays_at_once_beside_its_pasts(env, bar, tmp_path: Path):
+    run = after(0, env=env, start="shipped", snapshot=0)
+    album, frame = run.experiment.album, run.frame()
+    assert len(album.steps) == PAGES == len(album.judged)
+    assert (frame.metrics["past_steps"], run.experiment.env_steps) == (0, album.steps[-1])
+    assert frame.views["past"].title == "past_shipped"
+    assert frame.metrics["past_evaluation"] == album.judged[0] < bar <= album.judged[album.steps[-1]]
+    for page, acting in zip(album.weights[-1], run.experiment.agent.acting.weights(), strict=True):
+        np.testing.assert_array_equal(page, acting)  # the newest page is the agent itself
+    run.advance()
+    run.save(tmp_path / "some.checkpoint")
+    assert differences(Run.load(Control, tmp_path / "some.checkpoint").frame(), run.frame()) == []
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("env", ["CartPole", "Acrobot", "Pendulum", "LunarLander"])
+def test_the_shipped_expert_earns_what_its_card_says(env):
+    run = after(0, env=env, start="shipped", evaluate_every=1000)
+    expected = list(run.experiment.album.judged.values())[-1]
+    assert run.experiment.evaluate() == pytest.approx(expected, rel=0.02)
+
+
+@pytest.mark.parametrize("values", [{"env": "MountainCar"}, {"env": "CartPole", "algorithm": "dqn"}])
+def test_an_agent_that_is_not_shipped_is_named(values):
+    with pytest.raises(Plain) as refusal:
+        Run(Control, {"start": "shipped"} | values, 0)
+    assert refusal.value.code == "agent_missing"
+    assert "LunarLander" in str(refusal.value)
+
+
+# -- the race ----------------------------------------------------------------------------------------------
+
+
+def test_each_racer_goes_as_it_would_go_alone_and_all_keep_step(tmp_path: Path):
+    race = Run(Race, {"first": "ppo", "second": "a2c", "third": "double_dqn", "fourth": "reinforce"}, 6)
+    for _ in range(25):
+        race.advance()
+    assert {racer.control.env_steps for racer in race.experiment.racers} == {400} == {race.experiment.env_steps}
+    for racer, values in zip(race.experiment.racers, [RACERS[r.name] for r in race.experiment.racers], strict=True):
+        alone = after(racer.control.step_count, 6, **values)
+        assert differences(alone.experiment.frame(), racer.control.frame()) == []
+    race.save(tmp_path / "some.checkpoint")
+    copy = Run.load(Race, tmp_path / "some.checkpoint")
+    for _ in range(5):
+        race.advance()
+        copy.advance()
+    assert differences(copy.frame(), race.frame()) == []
+    assert [view.title for view in race.frame().views.values() if view.kind == "sketch"] == [
+        "racer_ppo", "racer_a2c", "racer_double_dqn", "racer_reinforce",
+    ]  # fmt: skip
+
+
+def test_a_race_of_two_is_a_race_and_of_one_twice_is_not():
+    run = Run(Race, {"first": "ddpg", "second": "td3", "third": "none", "env": "Pendulum"}, 0)
+    run.advance()
+    assert run.frame().views.keys() == {"first", "second", "means"}
+    with pytest.raises(Plain) as refusal:
+        Run(Race, {"first": "ppo", "second": "a3c", "third": "ppo"}, 0)
+    assert refusal.value.code == "race_twice"
+    assert "ppo" in str(refusal.value)
 
 
 # -- it must learn -----------------------------------------------------------------------------------------

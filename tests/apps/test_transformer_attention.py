@@ -13,14 +13,12 @@ from apps.transformer.attention import (
     MODELS,
     Attention,
     AttentionConfig,
-    is_punctuation,
     kept_heads,
-    read,
     roll_out,
     statistics,
     thumbnails,
-    visible,
 )
+from apps.transformer.reading import is_punctuation, read, visible
 from shared.live.experiment import Plain, configure
 from shared.live.run import Run
 from shared.live.wire import encode
@@ -44,7 +42,17 @@ def finished(**values: object) -> Run:
 
 
 def choose(run: Run, layer: int, head: int) -> None:
-    run.send({"kind": "select", "view": "heads", "index": head * run.experiment.model.layers + layer})
+    model = run.experiment.model
+    index = head * model.layers + layer if run.experiment.layers_across else layer * model.heads + head
+    run.send({"kind": "select", "view": "heads", "index": index})
+
+
+def small_maps(run: Run) -> np.ndarray:
+    """The pictures of the frame by layer and head, (layers, heads, side, side)."""
+    view, model = run.frame().views["heads"], run.experiment.model
+    grid = view.pixels.reshape(len(view.down), len(view.across), *view.pixels.shape[1:])
+    assert view.columns == len(view.across) and {len(view.down), len(view.across)} == {model.layers, model.heads}
+    return grid.swapaxes(0, 1) if run.experiment.layers_across else grid
 
 
 @pytest.fixture(scope="module")
@@ -140,9 +148,8 @@ def follows_the_model(run: Run) -> None:
     for heads in expected.attention.double().numpy():
         rolled = (heads.mean(0) + np.eye(len(rolled))) / 2 @ rolled
     np.testing.assert_allclose(run.frame().views["rollout"].values, rolled, atol=1e-5)
-    pictures = run.frame().views["heads"].pixels.reshape(experiment.model.heads, experiment.model.layers, *shown.shape)
     bright = expected.attention / expected.attention.amax(3, keepdim=True)
-    np.testing.assert_allclose(pictures.swapaxes(0, 1) / 255, bright, atol=0.01)
+    np.testing.assert_allclose(small_maps(run) / 255, bright, atol=0.01)
 
 
 def test_minilm_is_followed_layer_by_layer(minilm):
@@ -207,8 +214,8 @@ def test_layers_are_read_one_by_one():
         assert run.experiment.seen == min(step, BEGIN["minilm"][0])
         assert not run.experiment.done
         run.advance()
-        grid = run.frame().views["heads"].pixels.reshape(12, 6, 13, 13)
-        assert grid[:, : step + 1].any((2, 3)).all() and not grid[:, step + 1 :].any()
+        grid = small_maps(run)
+        assert grid[: step + 1].any((2, 3)).all() and not grid[step + 1 :].any()
     assert run.experiment.done
     before = encode(run.frame())
     run.experiment.step()
@@ -286,8 +293,8 @@ def test_heads_of_several_layers_are_switched_off_by_pressing_them():
         torch.testing.assert_close(run.experiment.cut, cut.hidden[-1], atol=1e-5, rtol=1e-4)
         assert run.frame().metrics["moved"] == pytest.approx(1 - (plain.sentence @ cut.sentence).item(), abs=1e-5)
     assert run.frame().metrics["moved"] > 1e-4
-    dark = (run.frame().views["heads"].pixels.reshape(12, 6, -1) == 0).all(2)
-    assert np.array_equal(dark.T, mask == 0)
+    dark = (small_maps(run) == 0).all((2, 3))
+    assert np.array_equal(dark, mask == 0)
     # They are kept for another text, and forgotten by no other way of listening.
     other = run.again({"sentence": "Two words"}, 0)
     torch.testing.assert_close(other.experiment.kept, mask)
@@ -383,7 +390,7 @@ def test_no_second_sentence_is_fine():
 
 
 def test_a_text_without_end_is_refused_by_its_length():
-    with pytest.raises(Plain, match="20000|20,000"):
+    with pytest.raises(Plain, match="60000|60,000"):
         configure(AttentionConfig, {"sentence": "a" * 200_000})
 
 

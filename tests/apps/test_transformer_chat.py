@@ -264,7 +264,7 @@ def test_a_checkpoint_keeps_every_turn(start, tmp_path):
 
 @pytest.mark.slow
 def test_smollm2_answers_and_ends_its_turn(smollm2):
-    run = Run(Chat, {"temperature": 0.1}, 0)
+    run = Run(Chat, {"message": "What is the capital of France?", "temperature": 0.1}, 0)
     while not run.experiment.answered:
         run.advance()
     assert "Paris" in said(run).split("assistant\n")[-1]

@@ -19,6 +19,7 @@ from apps.transformer.generate import (
     keep_top_k,
     keep_top_p,
     layers_say,
+    lensed,
     spell,
     surprise,
 )
@@ -152,7 +153,8 @@ def follows_the_model(run: Run, tolerance: float) -> None:
     if config.greedy:
         drawn = (torch.arange(len(drawn)) == best[0]).float()
     np.testing.assert_allclose(frame.views["drawn_from"].values, drawn[best], atol=tolerance)
-    lens = run.experiment.model.predict(expected.hidden[:, -1]).softmax(1)
+    model = run.experiment.model
+    lens = model.predict(expected.hidden[lensed(model.layers), -1]).softmax(1)
     np.testing.assert_allclose(frame.views["layers_say"].values[:, 0], lens.max(1).values, atol=tolerance)
     np.testing.assert_allclose(frame.views["layers_say"].values[:, 1:], lens[:, best[:8]], atol=tolerance)
     np.testing.assert_allclose(frame.views["looks"].values, expected.attention[:, :, -1].mean((0, 1)), atol=tolerance)
@@ -179,6 +181,13 @@ def test_the_lens_at_the_last_layer_is_the_answer(start):
     torch.testing.assert_close(lens[-1], reader.logits.softmax(0), atol=1e-6, rtol=1e-5)
     apart = (lens - lens[-1]).abs().sum(1) / 2  # total variation: 0 where two distributions are one, 1 at most
     assert apart[-1] == 0 and apart[:-1].min() > 0.01  # and before it, it is not
+
+
+def test_the_lens_is_held_evenly_apart_up_to_the_last_layer():
+    assert lensed(3) == [0, 1, 2, 3]
+    assert lensed(15) == list(range(16))
+    assert lensed(30) == list(range(0, 31, 2))
+    assert lensed(33) == list(range(0, 34, 3))
 
 
 def test_any_layer_and_head_can_be_looked_at(start):
@@ -466,6 +475,6 @@ def test_what_the_page_says_of_smollm2_is_so():
     frame = on_smollm2().frame()
     rows = frame.views["layers_say"].rows
     assert frame.views["model_next"].labels[0] == "“␣Madrid”"
-    assert all("Madrid" not in row for row in rows[:16]) and "Madrid" in rows[-1]
+    assert all("Madrid" not in row for row in rows[:8]) and "Madrid" in rows[-1]
     typed = on_smollm2(prompt="<|im_end|>")
     assert len(branch(typed)) > 4 and 2 not in branch(typed)

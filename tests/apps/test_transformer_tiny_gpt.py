@@ -1,7 +1,10 @@
 """The tiny GPT computes what its papers say, looks at nothing ahead, learns, and comes back as it was."""
 
 import math
+import re
+import tomllib
 from collections import Counter
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -9,8 +12,10 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
+from apps.transformer import tiny_gpt
 from apps.transformer.tiny_gpt import (
     LEAST,
+    SHIPPED,
     Attention,
     Gpt,
     TinyGpt,
@@ -24,7 +29,9 @@ from shared.data.texts import TEXTS, lines, split
 from shared.live.experiment import Plain, configure
 from shared.live.run import Run
 from shared.live.wire import encode as message
+from shared.models.shipped import shipped_weights
 
+CARD = Path(__file__).parents[2] / "assets" / "weights" / f"{SHIPPED}.card.toml"
 SMALL = {"layers": 2, "heads": 2, "width": 32, "context": 16, "batch_size": 8}
 
 
@@ -167,6 +174,42 @@ def test_a_saved_run_goes_on_as_if_it_had_not_stopped(tmp_path):
             each.advance()
         each.experiment.tokens_per_second = 0.0  # the one number that may differ
     assert message(run.frame()) == message(back.frame())
+
+
+# -- the shipped weights -----------------------------------------------------------------------------------
+
+
+def test_the_shipped_weights_know_what_their_card_says():
+    run = build(start="shipped")
+    known = re.search(r"([\d.]+) nats a character", tomllib.loads(CARD.read_text(encoding="utf-8"))["how"])
+    assert run.loss_validation == pytest.approx(float(known[1]), abs=0.01)  # half precision
+    assert run.loss_validation < 0.75 * run.levels["bigram"]
+    # They bring their own sizes: the frame follows those, not the knobs.
+    heads = run.frame().views["heads"].pixels
+    assert heads.shape == (run.size.layers * run.size.heads, run.size.context, run.size.context)
+    assert run.size.width == run.model.characters.weight.shape[1] != SMALL["width"]
+    run.on_event({"kind": "select", "view": "heads", "index": len(heads) - 1})
+    advance(run, 1)
+    assert run.frame().views["heads"].selected == (len(heads) - 1,)
+
+
+def test_the_shipped_weights_go_on_with_another_text():
+    """What they know stays; a character that they have never met gets a vector of its own."""
+    tensors, about = shipped_weights(SHIPPED)
+    own = "日本 " + "tres tristes tigres comen trigo en un trigal. " * 20 + " 日本 "
+    run = build(start="shipped", own_text=own, learning_rate=1e-5)
+    assert run.alphabet == about["alphabet"] + "日本"
+    assert torch.equal(run.model.characters.weight[:-2], tensors["characters.weight"].float())
+    assert run.model.characters.weight[-2:].abs().min() > 0
+    before = build(own_text=own).loss_validation
+    assert run.loss_validation < 0.75 * before
+    advance(run, 2)
+
+
+def test_without_the_file_a_sentence_says_so(monkeypatch):
+    monkeypatch.setattr(tiny_gpt, "SHIPPED", "tiny_gpt_of_nothing")
+    with pytest.raises(Plain, match="tiny_gpt_of_nothing"):
+        build(start="shipped")
 
 
 @pytest.mark.slow

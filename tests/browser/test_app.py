@@ -301,6 +301,23 @@ def test_every_scene_draws_each_of_its_views(page: Page, app: str) -> None:
             no_traceback(page)
 
 
+def test_a_robot_is_pulled_by_the_mouse_and_let_go(page: Page, app: str) -> None:
+    page.goto(f"{app}/reinforcement-learning?lang=en&scene=robot")
+    stage = stage_of(page)
+    wait_for(lambda: state(stage) == "playing")
+    force = stage.locator("[data-metric=hand_force]")
+    box = stage.locator("[data-view=play] canvas").bounding_box()
+    assert box is not None
+    x, y = box["x"] + box["width"] / 2, box["y"] + box["height"] * 0.6
+    page.mouse.move(x, y)
+    page.mouse.down()
+    page.mouse.move(x - 30, y - 120, steps=5)
+    wait_for(lambda: force.inner_text() not in ("0", "–"))
+    page.mouse.up()
+    wait_for(lambda: force.inner_text() == "0")
+    no_traceback(page)
+
+
 def test_stage_root_is_unique_per_pane(page: Page, app: str) -> None:
     open_gans(page, app, "&scene=race")
     wait_for(lambda: page.locator(STAGE).count() == 2)

@@ -357,6 +357,21 @@ def test_a_speed_is_kept(desk: Desk, speed: str, seconds: float) -> None:
     assert {header["step"] for header in desk.shown("run")} >= set(range(1, step + 6))  # every step is shown
 
 
+def test_a_world_with_a_time_of_its_own_keeps_it_and_shows_each_step(desk: Desk, monkeypatch: Any) -> None:
+    monkeypatch.setattr(Walk, "tick_seconds", 1 / 60)
+    desk.open("run")
+    desk.do("run", "play")
+    desk.until(lambda: desk.steps("run") >= 1)
+    step, start = desk.steps("run"), desk.clock.now
+    desk.until(lambda: desk.steps("run") >= step + 60)
+    assert desk.clock.now - start == pytest.approx(1.0, rel=0.03)
+    desk.settle()
+    assert len({header["step"] for header in desk.shown("run")} & set(range(step, step + 60))) >= 57
+    desk.do("run", "speed", value="fast")
+    desk.settle()
+    assert desk.scheduler.seats["run"].wait == 0.0
+
+
 def test_slow_motion_shows_every_phase(desk: Desk) -> None:
     desk.open("run")
     desk.settle()
@@ -561,6 +576,20 @@ def test_a_run_with_nothing_left_to_do_is_done(desk: Desk) -> None:
     desk.settle()
     assert (desk.steps("run"), desk.status("run")["state"]) == (5, "done")
     desk.do("run", "reset")
+    desk.settle()
+    assert (desk.steps("run"), desk.status("run")["state"]) == (0, "paused")
+
+
+def test_a_setting_that_leaves_something_to_do_lets_a_run_go_on_that_was_done(desk: Desk) -> None:
+    desk.open("run", fate="end", at=5)
+    desk.do("run", "play")
+    desk.until(lambda: desk.status("run")["state"] == "done")
+    desk.do("run", "configure", config={"at": 8})
+    desk.until(lambda: desk.steps("run") == 8)
+    desk.settle()
+    assert desk.status("run")["state"] == "done"
+    desk.do("run", "reset")
+    desk.do("run", "configure", config={"at": 9})  # a run that a person stopped stays where it is
     desk.settle()
     assert (desk.steps("run"), desk.status("run")["state"]) == (0, "paused")
 

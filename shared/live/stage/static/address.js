@@ -1,6 +1,7 @@
 // Keeps the page's address in step with the run, so that a link reproduces what is on the screen.
 
 const WAIT = 400; // ms; browsers refuse an address that changes too often
+const LONGEST = 8000; // characters of a value in the address; servers refuse much longer ones, so such a text stays out
 
 const waiting = new Map(); // stage → what it would write
 let timer = null;
@@ -26,7 +27,8 @@ function writeAddress() {
   timer = null;
   const address = new URL(location.href);
   const set = (key, value, usual) => {
-    if (value === undefined || value === usual) address.searchParams.delete(key);
+    const long = typeof value === "string" && encodeURIComponent(value.toWellFormed?.() ?? value).length > LONGEST;
+    if (value === undefined || value === usual || long) address.searchParams.delete(key);
     else address.searchParams.set(key, String(value));
   };
   for (const write of waiting.values()) write(set);

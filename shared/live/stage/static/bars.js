@@ -1,52 +1,118 @@
-// Draws named amounts with Plotly, the longest names on the left of lying bars; where it says so, one may be chosen.
+// Draws named amounts on a canvas, at once: lying bars where names are long, standing ones else; one may be chosen.
 
-import { axis, show } from "./charts.js";
 import { Choice } from "./choice.js";
 import { category } from "./palette.js";
+import { surfaceOf } from "./surface.js";
 
-const choices = new WeakMap();
+const FULL = 0.72; // of a bar's place
+const states = new WeakMap();
 
 /** Draw `view` (see Bars in shared/live/views.py) into the element. */
 export function draw(element, view, context) {
+  const surface = surfaceOf(element);
+  let state = states.get(element);
+  if (!state) states.set(element, (state = {}));
+  const pen = surface.begin(context, () => draw(element, state.view, context));
+  state.view = view;
   const names = view.labels.map(context.name);
-  const at = view.selectable ? keyboard(element, view, names, context) : -1;
-  show(element, () => figure(view, names, at, context), context);
-  const said = names.slice(0, 12).map((name, i) => `${name}: ${context.number(view.values.data[i])}`);
-  context.describe(`${context.title}. ${said.join(", ")}`);
-}
-
-const select = (index, context) => context.event({ kind: "select", view: context.view, index });
-
-/** The bar where the keyboard stands, or -1. */
-function keyboard(element, view, names, context) {
-  let choice = choices.get(element);
-  if (!choice?.list.isConnected) {
-    choice = new Choice(element, 0, (i) => select(i, context), () => draw(element, choice.view, context));
-    choices.set(element, choice);
-  }
-  choice.view = view;
-  return choice.update(context, names, []);
-}
-
-function figure(view, names, at, context) {
-  const lying = names.some((name) => name.length > 3) || names.length > 16;
   const values = Array.from(view.values.data);
-  const amount = { ...axis(context.theme), type: view.log ? "log" : "linear", fixedrange: true, nticks: 5 };
-  if (view.high > view.low && !view.log) amount.range = [view.low, view.high];
-  else if (view.high > 0 && view.low > 0) amount.range = [Math.log10(view.low), Math.log10(view.high)];
-  const kind = { ...axis(context.theme), type: "category", fixedrange: true, showgrid: false, dtick: 1 };
-  if (lying) kind.autorange = "reversed";
-  const bar = {
-    type: "bar",
-    marker: { color: names.map((_, i) => category(i === at ? 1 : 0, context.theme.dark)) },
-    orientation: lying ? "h" : "v",
-    x: lying ? values : names,
-    y: lying ? names : values,
-    hovertemplate: lying ? "%{y}: %{x:.4~g}<extra></extra>" : "%{x}: %{y:.4~g}<extra></extra>",
-  };
-  return {
-    data: [bar],
-    layout: { xaxis: lying ? amount : kind, yaxis: lying ? kind : amount, bargap: 0.25, hovermode: "closest" },
-    click: view.selectable ? (i) => select(i, context) : null,
-  };
+  const at = view.selectable ? choose(surface, state, names, context) : -1;
+  const size = context.theme.small * surface.ratio;
+  const lying = names.some((name) => name.length > 3) || names.length > 16;
+  const place = (state.place = (lying ? lay : stand)(pen, names, surface, size, context));
+  const { share, zero } = axis(view, values);
+  pen.fillStyle = context.theme.line;
+  const line = Math.max(1, Math.round(surface.ratio));
+  if (lying) pen.fillRect(place.left + zero * place.long, 0, line, place.deep * names.length);
+  else pen.fillRect(place.left, place.long * (1 - zero) + place.top, place.deep * names.length, line);
+  for (let i = 0; i < names.length; i++) {
+    const known = Number.isFinite(values[i]);
+    const bar = { i, name: names[i], from: zero, to: known ? share(values[i]) : zero, said: known ? context.short(values[i]) : "–" };
+    (lying ? lyingBar : standingBar)(pen, bar, place, category(i === at ? 1 : 0, context.theme.dark), context.theme);
+  }
+  surface.hover(context, (x, y) => {
+    const i = under(state.place, x, y, names.length);
+    return i === null ? null : [`${names[i]}: ${context.number(values[i])}`];
+  });
+  context.legend.replaceChildren();
+  surface.describe(`${context.title}. ${names.slice(0, 12).map((name, i) => `${name}: ${context.number(values[i])}`).join(", ")}`);
+}
+
+/** Where a value lies between the axis' ends, 0 … 1, and where a bar begins. */
+function axis({ low, high, log }, values) {
+  const known = values.filter((value) => Number.isFinite(value) && (!log || value > 0));
+  let [from, to] = high > low ? [low, high] : [Math.min(0, ...known), Math.max(0, ...known)];
+  if (log) [from, to] = low > 0 ? [Math.log10(low), Math.log10(high)] : decades(known);
+  const scale = (value) => (log ? (value > 0 ? Math.log10(value) : from) : value);
+  const share = (value) => Math.min(1, Math.max(0, (scale(value) - from) / (to - from || 1)));
+  return { share, zero: log ? 0 : share(0) };
+}
+
+const decades = (values) =>
+  values.length ? [Math.floor(Math.log10(Math.min(...values)) - 0.01), Math.ceil(Math.log10(Math.max(...values)))] : [0, 1];
+
+/** Names on the left, bars to the right, as far apart as the height allows; room for a number behind the longest. */
+function lay(pen, names, { width, height }, size, { theme }) {
+  const deep = Math.min(height / Math.max(1, names.length), size * 1.9);
+  const font = Math.min(size, deep * 0.9);
+  pen.font = `${font}px ${theme.font}`;
+  const widest = Math.max(0, ...names.map((name) => pen.measureText(name).width));
+  const left = Math.min(widest + font * 0.5, width * 0.55);
+  return { lying: true, deep, font, left, top: 0, long: Math.max(1, width - left - font * 3.6) };
+}
+
+/** Names beneath, bars upwards. */
+function stand(pen, names, { width, height }, size) {
+  const deep = Math.min(width / Math.max(1, names.length), size * 5);
+  const left = (width - deep * names.length) / 2;
+  return { lying: false, deep, font: size, left, top: size * 1.4, long: Math.max(1, height - size * 3) };
+}
+
+function lyingBar(pen, { i, name, from, to, said }, { left, deep, font, long }, colour, theme) {
+  const [middle, high] = [(i + 0.5) * deep, Math.max(1, deep * FULL)];
+  const [start, end] = [Math.min(from, to), Math.max(from, to)].map((share) => left + share * long);
+  pen.fillStyle = colour;
+  pen.fillRect(start, middle - high / 2, Math.max(1, end - start), high);
+  pen.font = `${font}px ${theme.font}`;
+  pen.textBaseline = "middle";
+  pen.textAlign = "right";
+  pen.fillStyle = theme.text;
+  pen.fillText(name, left - font * 0.4, middle, left - font * 0.4);
+  pen.textAlign = "left";
+  pen.fillStyle = theme.muted;
+  pen.fillText(said, end + font * 0.35, middle, font * 3.2);
+}
+
+function standingBar(pen, { i, name, from, to, said }, { left, top, deep, font, long }, colour, theme) {
+  const [middle, wide] = [left + (i + 0.5) * deep, Math.max(1, deep * FULL)];
+  const [start, end] = [Math.min(from, to), Math.max(from, to)].map((share) => top + (1 - share) * long);
+  pen.fillStyle = colour;
+  pen.fillRect(middle - wide / 2, end, wide, Math.max(1, start - end));
+  pen.font = `${font}px ${theme.font}`;
+  pen.textAlign = "center";
+  pen.textBaseline = "alphabetic";
+  pen.fillStyle = theme.text;
+  pen.fillText(name, middle, top + long + font * 1.2, deep);
+  pen.fillStyle = theme.muted;
+  if (pen.measureText(said).width < deep * 1.05) pen.fillText(said, middle, end - font * 0.3, deep);
+}
+
+/** The bar whose place is under a device pixel, or null. */
+function under(place, x, y, count) {
+  const i = Math.floor((place.lying ? y : x - place.left) / place.deep);
+  return i >= 0 && i < count ? i : null;
+}
+
+/** A click chooses a bar, or Enter the one where the keyboard stands: its place, or -1. */
+function choose(surface, state, names, context) {
+  const select = (index) => context.event({ kind: "select", view: context.view, index });
+  if (!state.choice) {
+    state.choice = new Choice(surface.element, 0, select, () => surface.repaint());
+    surface.canvas.classList.add("selectable");
+    surface.canvas.addEventListener("click", (event) => {
+      const i = under(state.place, ...surface.place(event), state.view.labels.length);
+      if (i !== null) select(i);
+    });
+  }
+  return state.choice.update(context, names, []);
 }

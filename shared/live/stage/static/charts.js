@@ -42,7 +42,7 @@ const charts = new WeakMap();
 const queue = new Set();
 let busy = false;
 
-/** Show what `build()` returns, {data, layout} and perhaps click(i), in the element: soon, and in its turn. */
+/** Show what `build()` returns, {data, layout}, in the element: soon, and in its turn. */
 export function show(element, build, context) {
   let chart = charts.get(element);
   if (!chart) charts.set(element, (chart = new Chart(element, context)));
@@ -101,13 +101,10 @@ class Chart {
     if (this.gone || !this.build || !this.visible || !this.size?.[0] || !this.size[1]) return;
     dress(this.plot.getRootNode());
     const begun = performance.now();
-    const { data, layout, click } = this.build();
+    const { data, layout } = this.build();
     this.build = null;
-    this.click = click;
-    this.plot.classList.toggle("selectable", Boolean(click));
     const [width, height] = this.size;
     await Plotly.react(this.plot, data, { ...base(this.context), ...layout, width, height }, settings(layout));
-    if (!this.drawn) this.plot.on("plotly_click", ({ points }) => this.click?.(points[0].pointNumber));
     this.drawn = true;
     this.last = performance.now();
     mark(this.plot, "data-drawn", true);

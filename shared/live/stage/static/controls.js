@@ -27,6 +27,7 @@ export class Controls {
       this.button("step", "step", () => stage.actions.step()),
       stage.data.phases?.length ? this.button("phase", "phase", () => stage.actions.phase()) : null,
       this.button("reset", "reset", () => stage.actions.reset()),
+      ...(stage.data.remedies ?? []).map((remedy) => this.remedy(remedy)),
       this.speed,
       h("span", { class: "seed" }, h("label", {}, h("span", {}, stage.word("controls", "seed")), this.seed), this.button("new-seed", "dice", () => stage.actions.newSeed(), "bare", "new_seed")),
     ];
@@ -46,6 +47,12 @@ export class Controls {
     return h("button", { type: "button", class: look, "data-control": control, title: text, onclick: press }, icon(ICONS[picture]), h("span", { class: "text" }, text));
   }
 
+  /** Live knobs that one press moves on the running run. */
+  remedy({ id, label, knobs }) {
+    const press = () => Object.entries(knobs).forEach(([name, value]) => this.stage.actions.send({ op: "knob", name, value }));
+    return h("button", { type: "button", class: "remedy", "data-control": `remedy:${id}`, onclick: press }, label);
+  }
+
   speedList() {
     const { stage } = this;
     const options = stage.data.speeds.filter((value) => value !== "slow" || stage.data.phases?.length);
@@ -55,7 +62,8 @@ export class Controls {
       stage.actions.send({ op: "speed", value: event.target.value }, true);
     };
     const list = h("select", { "data-control": "speed", "aria-label": stage.word("controls", "speed"), title: stage.word("controls", "speed"), onchange: turned });
-    list.append(...options.map((value) => h("option", { value }, stage.word("speeds", SPEEDS[value]))));
+    const word = (value) => (value === "max" && stage.data.own_time ? "own" : SPEEDS[value]);
+    list.append(...options.map((value) => h("option", { value }, stage.word("speeds", word(value)))));
     return list;
   }
 
@@ -65,7 +73,7 @@ export class Controls {
       if (event.target.value !== "" && Number.isInteger(value) && value >= 0) this.stage.actions.send({ op: "seed", value }, true);
       else event.target.value = this.status?.seed ?? 0;
     };
-    return h("input", { type: "number", min: 0, step: 1, "data-control": "seed", onchange: turned });
+    return h("input", { type: "number", min: 0, step: 1, "data-control": "seed", "aria-label": this.stage.word("controls", "seed"), onchange: turned });
   }
 
   /** The history's slider with the step beside it. The thumb rests at the end while one looks at the present. */

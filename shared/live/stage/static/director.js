@@ -88,6 +88,7 @@ export class Stage {
   build() {
     this.title = h("h2", { class: "title" });
     this.caption = h("p", { class: "caption" });
+    this.pane = h("p", { class: "pane", hidden: true });
     this.controls = new Controls(this);
     this.messages = new Messages(this);
     this.metrics = new Metrics(this);
@@ -99,7 +100,7 @@ export class Stage {
     this.tooltip = new Tooltip(tip);
     this.body = h("div", { class: "body" }, this.views, this.knobs.element);
     const head = h("header", { class: "billing" }, this.title, this.caption);
-    const parts = [head, this.controls, this.phases, this.messages, this.metrics].map((part) => part.element ?? part);
+    const parts = [head, this.pane, this.controls, this.phases, this.messages, this.metrics].map((part) => part.element ?? part);
     const states = { "data-testid": "stage", "data-state": "loading", "data-step": 0, "data-frames": 0, "data-latency-ms": "" };
     this.root = h("section", { class: "stage", ...states }, ...parts, this.body, this.keys.dialog, tip);
     this.parent.append(this.root);
@@ -121,6 +122,9 @@ export class Stage {
     const [pane, panes] = data.panes ?? [0, 1];
     root.style.setProperty("--pane", pane);
     root.style.setProperty("--panes", panes);
+    // The title stands once, over the first; the others leave its room, so that their pictures stand side by side.
+    root.classList.toggle("paned", panes > 1);
+    root.classList.toggle("follows", pane > 0);
     write(this.title, data.title ?? "");
     write(this.caption, data.caption ?? "");
     if (data.lecture && !before) {
@@ -132,10 +136,11 @@ export class Stage {
   /** The figures that the layout names, in its places. */
   arrange() {
     const { layout, views } = this.data;
-    const names = [...new Set(layout.join(" ").split(/\s+/).filter((name) => name && name !== "."))];
-    this.views.style.setProperty("--areas", layout.map((row) => `"${row}"`).join(" "));
-    this.views.style.setProperty("--columns", layout[0]?.split(/\s+/).length ?? 1);
-    this.views.style.setProperty("--rows", layout.length);
+    const names = [...new Set(this.rows(layout).flat().filter((name) => name !== "."))];
+    const rows = this.rows(layout);
+    this.views.style.setProperty("--areas", rows.map((row) => `"${row.join(" ")}"`).join(" "));
+    this.views.style.setProperty("--columns", rows[0]?.length ?? 1);
+    this.views.style.setProperty("--rows", rows.length);
     for (const [name, figure] of this.figures)
       if (!names.includes(name)) {
         figure.close();
@@ -148,6 +153,14 @@ export class Stage {
     }
     this.views.replaceChildren(...names.map((name) => this.figures.get(name).element));
     if (this.frame) this.drawViews();
+  }
+
+  /** The layout's rows of names. A spare view that the frame lacks leaves its place to the one above it. */
+  rows(layout) {
+    const rows = layout.map((row) => row.trim().split(/\s+/));
+    const lacking = (name) => this.lacking?.includes(name);
+    rows.forEach((row, r) => row.forEach((name, c) => (row[c] = r && lacking(name) ? rows[r - 1][c] : name)));
+    return rows.filter((row, r) => !r || row.join() !== rows[r - 1].join() || !layout[r].split(/\s+/).some(lacking));
   }
 
   /** What a draw function may know and do. */
@@ -262,7 +275,15 @@ export class Stage {
     if (!status) return;
     this.controls.show(status);
     this.knobs.show(status.config);
+    this.showPane(status.config);
     this.autoplay();
+  }
+
+  /** What tells this stage from the one beside it: the value of one of its knobs. */
+  showPane(config) {
+    const knob = this.data.knobs.find(({ name }) => name === this.data.told_by);
+    this.pane.hidden = !knob;
+    if (knob) write(this.pane, knob.choice_labels?.[config[knob.name]] ?? this.name(String(config[knob.name])));
   }
 
   drawViews() {
@@ -271,8 +292,12 @@ export class Stage {
 
   draw(frame) {
     this.frame = frame;
+    const lacking = (this.data.spare ?? []).filter((name) => !(name in frame.views));
+    const changed = lacking.join() !== (this.lacking ?? []).join();
+    this.lacking = lacking;
     if (!this.root) return; // the sheet is still on its way; drawn when it is here
-    this.drawViews();
+    if (changed) this.arrange();
+    else this.drawViews();
     this.metrics.show(frame.metrics);
     // Phases that go by faster than one can read are not named.
     const slow = this.status?.state !== "playing" || this.status.speed === "slow";

@@ -34,9 +34,15 @@ export class Figure {
 
   /** New words, in another language perhaps. */
   rename({ title, description }) {
-    write(this.title, title);
+    this.usual = title;
     write(this.about, description ?? "");
-    this.context.title = title;
+    this.head(this.last);
+  }
+
+  /** The heading: the view's own where it brings one. */
+  head(view) {
+    this.context.title = view?.title ? this.context.name(view.title) : this.usual;
+    write(this.title, this.context.title);
   }
 
   draw(view) {
@@ -53,6 +59,7 @@ export class Figure {
       this.context.tools.replaceChildren();
     }
     this.last = view;
+    this.head(view);
     kind.draw(this.body, view, this.context);
   }
 

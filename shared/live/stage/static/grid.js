@@ -45,7 +45,7 @@ function place(view, { width, height, ratio }) {
   const margin = 3 * ratio;
   const cell = Math.max(1, Math.floor(Math.min((width - 2 * margin) / columns, (height - 2 * margin) / (rows + strip))));
   const left = Math.floor((width - cell * columns) / 2);
-  const top = Math.floor((height - cell * (rows + strip)) / 2 + cell * strip);
+  const top = Math.floor(margin + cell * strip); // under its heading, wherever the element is taller
   return { rows, columns, count: rows * columns, cell, left, top, ratio, roomy: cell >= ROOMY * ratio };
 }
 

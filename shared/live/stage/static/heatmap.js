@@ -27,14 +27,16 @@ export function draw(element, view, context) {
   pen.rect(box.left, box.top, box.wide, box.high);
   pen.clip();
   pen.imageSmoothingEnabled = box.cell < 1;
-  const corner = [box.left - box.x * box.cell, box.top - box.y * box.cell];
-  pen.drawImage(state.cells, 0, 0, columns, rows, ...corner, box.cell * columns, box.cell * rows);
+  const corner = [box.left - box.x * box.across, box.top - box.y * box.cell];
+  pen.drawImage(state.cells, 0, 0, columns, rows, ...corner, box.across * columns, box.cell * rows);
   if (view.selected.length) frame(pen, view.selected, box, context, surface.ratio);
   pen.restore();
   drawNames(pen, view, box, context);
   listen(surface, state, context);
   surface.hover(context, (x, y) => read(state, context, x, y));
   legend(context, { scale: { table, low: view.low, high: view.high } });
+  // Where the views stand one under the other, its own form says how high it is; never higher than wide.
+  element.style.setProperty("--aspect", view.wide ? 1 : Math.min(4, Math.max(1, (0.8 * columns) / rows)).toFixed(2));
   surface.describe(`${context.title}. ${rows} × ${columns}`);
 }
 
@@ -63,13 +65,17 @@ function place(pen, view, { width, height, ratio }, { theme }) {
   const widest = (names) => names.reduce((most, name) => Math.max(most, pen.measureText(name).width), 0);
   const left = view.rows.length ? Math.min(widest(view.rows) + 6 * ratio, width / 3) : 0;
   const top = view.columns.length ? Math.min(widest(view.columns) * 0.75 + size, height / 3) : 0;
-  const cell = Math.min((width - left) / columns, (height - top) / rows);
+  // Names that slant to the right end beyond their last column.
+  const beyond = view.wide ? top : 0;
+  const cell = Math.min((width - left - beyond) / columns, (height - top) / rows);
+  const across = view.wide ? (width - left - beyond) / columns : cell;
   return {
     cell,
+    across,
     size,
-    left: Math.round(left + Math.max(0, width - left - cell * columns) / 2),
+    left: Math.round(left + Math.max(0, width - left - beyond - across * columns) / 2),
     top: Math.round(top + Math.max(0, height - top - cell * rows) / 2),
-    wide: cell * columns,
+    wide: across * columns,
     high: cell * rows,
     deepest: Math.max(1, (DEEPEST * ratio) / cell),
   };
@@ -81,7 +87,7 @@ function zoomed(state, box, rows, columns) {
   state.zoom = Math.min(box.deepest, Math.max(1, state.zoom));
   const kept = (at, count) => Math.min(count - count / state.zoom, Math.max(0, at));
   [state.x, state.y] = [kept(state.x, columns), kept(state.y, rows)];
-  return { ...box, cell: box.cell * state.zoom, x: state.x, y: state.y };
+  return { ...box, cell: box.cell * state.zoom, across: box.across * state.zoom, x: state.x, y: state.y };
 }
 
 /** The wheel zooms about the pointer, dragging moves, a double click shows all again; a click chooses a cell. */
@@ -120,7 +126,7 @@ function listen(surface, state, context) {
     const [x, y] = surface.place(event).map((at, i) => at - state.drag.from[i]);
     state.drag.far ||= Math.hypot(x, y) > 4 * surface.ratio;
     if (!large() || state.zoom === 1) return;
-    [state.x, state.y] = [state.drag.x - x / state.box.cell, state.drag.y - y / state.box.cell];
+    [state.x, state.y] = [state.drag.x - x / state.box.across, state.drag.y - y / state.box.cell];
     again();
   });
   canvas.addEventListener("dblclick", () => {
@@ -156,29 +162,32 @@ function pressed(state, key) {
 }
 
 /** The [column, row] under a device pixel, with fractions. */
-const cellAt = (box, x, y) => [(x - box.left) / box.cell + box.x, (y - box.top) / box.cell + box.y];
+const cellAt = (box, x, y) => [(x - box.left) / box.across + box.x, (y - box.top) / box.cell + box.y];
 
 /** A border around the chosen cell. */
 function frame(pen, [row, column], box, { theme }, ratio) {
-  const [x, y] = [box.left + (column - box.x) * box.cell, box.top + (row - box.y) * box.cell];
-  pen.lineWidth = Math.max(2, Math.round(2 * ratio));
-  pen.strokeStyle = theme.primary;
-  pen.strokeRect(x, y, box.cell, box.cell);
+  const [x, y] = [box.left + (column - box.x) * box.across, box.top + (row - box.y) * box.cell];
+  const thick = Math.max(2, Math.round(2 * ratio));
+  for (const [colour, width] of [["#ffffff", 3 * thick], [theme.primary, thick]]) {
+    pen.lineWidth = width; // a light rim, so that it is seen on any colour
+    pen.strokeStyle = colour;
+    pen.strokeRect(x, y, box.across, box.cell);
+  }
 }
 
 /** Every name in sight, or every second, third, … where they would touch. */
-function drawNames(pen, view, { cell, size, left, top, wide, high, x, y }, { theme }) {
-  const every = Math.max(1, Math.ceil((size * 1.1) / cell));
-  const first = (at) => Math.ceil(at / every) * every;
+function drawNames(pen, view, { cell, across, size, left, top, wide, high, x, y }, { theme }) {
+  const [every, aside] = [cell, across].map((room) => Math.max(1, Math.ceil((size * 1.1) / room)));
+  const first = (at, step) => Math.ceil(at / step) * step;
   pen.fillStyle = theme.text;
   pen.textBaseline = "middle";
   pen.textAlign = "right";
-  for (let r = first(y); r < view.rows.length && r + 0.5 < y + high / cell; r += every)
+  for (let r = first(y, every); r < view.rows.length && r + 0.5 < y + high / cell; r += every)
     pen.fillText(view.rows[r], left - 4, top + (r + 0.5 - y) * cell, left - 4);
   pen.textAlign = "left";
-  for (let c = first(x); c < view.columns.length && c + 0.5 < x + wide / cell; c += every) {
+  for (let c = first(x, aside); c < view.columns.length && c + 0.5 < x + wide / across; c += aside) {
     pen.save();
-    pen.translate(left + (c + 0.5 - x) * cell, top - 4);
+    pen.translate(left + (c + 0.5 - x) * across, top - 4);
     pen.rotate(-Math.PI / 4);
     pen.fillText(view.columns[c], 0, 0);
     pen.restore();

@@ -13,7 +13,7 @@ export function draw(element, view, context) {
   if (!state) states.set(element, (state = { atlas: document.createElement("canvas"), active: 0 }));
   const pen = surface.begin(context, () => draw(element, state.view, context));
   state.view = view;
-  const grid = (state.grid = arrange(view, surface, context));
+  const grid = (state.grid = arrange(pen, view, surface, context));
   fillAtlas(state, view, grid);
   pen.imageSmoothingEnabled = false;
   for (let i = 0; i < grid.count; i++) {
@@ -22,6 +22,7 @@ export function draw(element, view, context) {
     pen.drawImage(state.atlas, ...source, grid.w, grid.h, x, y, grid.cellWidth, grid.cellHeight);
   }
   if (grid.labelHeight) drawLabels(pen, view, grid, context);
+  if (grid.margin || grid.head) drawSides(pen, view, grid, context);
   for (const i of view.selected) if (i < grid.count) frame(pen, grid, i, context, surface.ratio);
   if (view.selectable) choose(surface, state, context);
   if (view.keys.length) hold(surface, state, context);
@@ -32,22 +33,28 @@ export function draw(element, view, context) {
   surface.describe(`${context.title}. ${grid.count} × ${grid.w}×${grid.h}`);
 }
 
-const nameOf = (view, i, context) => (view.labels[i] ? `${i}: ${context.name(view.labels[i])}` : String(i));
+const nameOf = (view, i, context) => (view.labels[i] ? `${view.across.length ? "" : `${i}: `}${context.name(view.labels[i])}` : String(i));
 
-/** Rows, columns and the size of a cell, as large as the element allows. */
-function arrange({ pixels, columns: wanted, labels }, { width, height, ratio }, { theme }) {
+/** Rows, columns and the size of a cell, as large as the element allows beside the names. */
+function arrange(pen, { pixels, columns: wanted, labels, across, down }, { width, height, ratio, element }, { theme }) {
   const [count, h, w] = pixels.shape;
   const columns = Math.max(1, Math.min(count, wanted || Math.ceil(Math.sqrt(count))));
   const rows = Math.max(1, Math.ceil(count / columns));
   const gap = Math.round(count > 1 ? (count > 200 ? 1 : 2) * ratio : 0);
-  const labelHeight = labels.length ? Math.round(theme.small * ratio * 1.35) : 0;
-  const across = (width - gap * (columns + 1)) / columns / w;
-  const down = (height - gap * (rows + 1) - labelHeight * rows) / rows / h;
-  const scale = Math.max(1 / Math.max(w, h), Math.min(across, down));
+  const size = theme.small * ratio;
+  pen.font = `${size}px ${theme.font}`;
+  const margin = down.length ? Math.ceil(Math.max(...down.map((name) => pen.measureText(name).width)) + size * 0.4) : 0;
+  const head = across.length ? Math.round(size * 1.3) : 0;
+  const labelHeight = labels.length && !margin && !head ? Math.round(size * 1.35) : 0;
+  const wide = (width - margin - gap * (columns + 1)) / columns / w;
+  const high = (height - head - gap * (rows + 1) - labelHeight * rows) / rows / h;
+  const scale = Math.max(1 / Math.max(w, h), Math.min(wide, high));
   const [cellWidth, cellHeight] = [Math.max(1, Math.floor(w * scale)), Math.max(1, Math.floor(h * scale))];
-  const left = Math.floor((width - columns * (cellWidth + gap) + gap) / 2);
-  const top = Math.floor((height - rows * (cellHeight + gap + labelHeight) + gap) / 2);
-  return { count, columns, rows, w, h, gap, labelHeight, cellWidth, cellHeight, left, top, ratio };
+  const left = margin + Math.floor((width - margin - columns * (cellWidth + gap) + gap) / 2);
+  const top = head + Math.floor((height - head - rows * (cellHeight + gap + labelHeight) + gap) / 2);
+  // Where the views stand one under the other, its own form says how high it is; never higher than wide.
+  element.style.setProperty("--aspect", Math.max(1, (columns * w) / (rows * h)).toFixed(2));
+  return { count, columns, rows, w, h, gap, labelHeight, margin, head, size, cellWidth, cellHeight, left, top, ratio };
 }
 
 function corner({ columns, cellWidth, cellHeight, gap, labelHeight, left, top }, i) {
@@ -102,6 +109,22 @@ function drawLabels(pen, view, grid, context) {
     const label = view.labels[i] ? context.name(view.labels[i]) : "";
     if (label) pen.fillText(label, x + grid.cellWidth / 2, y + grid.cellHeight + 1, grid.cellWidth + grid.gap);
   }
+}
+
+/** The names of the columns above them and of the rows on their left: all, or every second, third, … */
+function drawSides(pen, { across, down }, grid, { theme }) {
+  pen.font = `${grid.size}px ${theme.font}`;
+  pen.fillStyle = theme.muted;
+  pen.textAlign = "center";
+  pen.textBaseline = "bottom";
+  const widest = Math.max(0, ...across.map((name) => pen.measureText(name).width));
+  const apart = Math.max(1, Math.ceil((widest + grid.size * 0.4) / (grid.cellWidth + grid.gap)));
+  for (let i = 0; i < across.length; i += apart) pen.fillText(across[i], corner(grid, i)[0] + grid.cellWidth / 2, grid.top - grid.gap);
+  pen.textAlign = "right";
+  pen.textBaseline = "middle";
+  const below = Math.max(1, Math.ceil(grid.size / (grid.cellHeight + grid.gap)));
+  for (let i = 0; i < down.length; i += below)
+    pen.fillText(down[i], grid.left - grid.size * 0.3, corner(grid, i * grid.columns)[1] + grid.cellHeight / 2);
 }
 
 function frame(pen, grid, i, { theme }, ratio, dashed = false) {

@@ -3,6 +3,8 @@
 import { h, mark, write } from "./dom.js";
 
 const SETTLE = 600; // ms after the last touch before the run's own value is shown again
+const LONG = 400; // characters from which a text gets more than one line,
+const LINES = 4000; // and from which it gets a small page
 const NOTCHES = 100; // places on a slider that has no whole numbers; each differs in the two figures shown
 
 export class Knobs {
@@ -18,17 +20,11 @@ export class Knobs {
   /** Other knobs, another language, another scene. */
   update() {
     const { data } = this.stage;
-    this.element.hidden = !data.knobs.length && !data.remedies?.length;
+    this.element.hidden = !data.knobs.length;
     write(this.summary, this.stage.word("controls", "knobs"));
     this.widgets.clear();
-    const remedies = (data.remedies ?? []).map((remedy) => this.remedy(remedy));
-    this.list.replaceChildren(...remedies, ...data.knobs.map((knob) => this.row(knob)));
+    this.list.replaceChildren(...data.knobs.map((knob) => this.row(knob)));
     if (this.config) this.show(this.config);
-  }
-
-  remedy({ id, label, knobs }) {
-    const press = () => Object.entries(knobs).forEach(([name, value]) => this.stage.actions.send({ op: "knob", name, value }));
-    return h("button", { type: "button", class: "remedy", "data-control": `remedy:${id}`, onclick: press }, label);
   }
 
   row(knob) {
@@ -67,8 +63,9 @@ export class Knobs {
 
 /** {kind, input, output, set(value)} for one knob; `turned(value)` is called when a person moves it. */
 function makeWidget(knob, stage, turned) {
-  if (knob.choices?.length) return select(knob, turned);
+  if (knob.choices?.length) return knob.scale === "ordered" ? places(knob, turned) : select(knob, turned);
   if (knob.type === "bool") return box(knob, turned);
+  if (knob.type === "str" && knob.length >= LONG) return page(knob, stage, turned);
   if (knob.type === "str" || knob.low === null || knob.high === null) return field(knob, turned);
   return slider(knob, stage, turned);
 }
@@ -80,16 +77,56 @@ function select(knob, turned) {
   return { kind: "select", input, set: (value) => (input.selectedIndex = knob.choices.indexOf(value)) };
 }
 
+/** Choices that have an order, as places on a slider. */
+function places({ name, choices, choice_labels: labels, live }, turned) {
+  const most = choices.length - 1;
+  const input = h("input", { type: "range", min: 0, max: most, step: 1 });
+  const output = h("output", { for: `knob-${name}` });
+  const readout = () => {
+    const choice = choices[input.valueAsNumber];
+    const label = labels?.[choice] ?? String(choice);
+    write(output, label);
+    mark(input, "aria-valuetext", label);
+    input.style.setProperty("--filled", `${(input.valueAsNumber / (most || 1)) * 100}%`);
+  };
+  input.addEventListener("input", readout);
+  input.addEventListener(live ? "input" : "change", () => turned(choices[input.valueAsNumber]));
+  const set = (value) => {
+    input.value = choices.indexOf(value);
+    readout();
+  };
+  return { kind: "slider", input, output, set };
+}
+
 function box(knob, turned) {
   const input = h("input", { type: "checkbox" });
   input.addEventListener("change", () => turned(input.checked));
   return { kind: "box", input, set: (value) => (input.checked = value) };
 }
 
+/** A text of any length: Enter hands it over, Shift and Enter begin a line. */
+function page(knob, stage, turned) {
+  const input = h("textarea", { rows: knob.length > LINES ? 4 : 2, spellcheck: "false" });
+  const long = () => stage.messages.notice({ code: "knob_length", details: { name: knob.name, length: knob.length } });
+  // A text that is too long is neither cut nor sent: it stays where it is, to be shortened.
+  input.addEventListener("change", () => (input.value.length > knob.length ? long() : turned(input.value)));
+  input.addEventListener("keydown", (event) => {
+    if (event.key !== "Enter" || event.shiftKey || event.isComposing) return;
+    event.preventDefault();
+    input.blur(); // which hands a changed text over
+  });
+  return { kind: "field", input, set: (value) => offer(input, value) };
+}
+
+/** The run's own text, unless somebody is typing there. */
+function offer(input, value) {
+  if (input.getRootNode().activeElement !== input) input.value = value;
+}
+
 function field(knob, turned) {
   const input = h("input", { type: knob.type === "str" ? "text" : "number", maxlength: knob.length, step: knob.type === "int" ? 1 : "any" });
   input.addEventListener("change", () => turned(knob.type === "str" ? input.value : Number(input.value)));
-  return { kind: "field", input, set: (value) => (input.value = value) };
+  return { kind: "field", input, set: (value) => offer(input, value) };
 }
 
 function slider(knob, stage, turned) {

@@ -43,6 +43,8 @@ export class Metrics {
     for (const [id, cell] of this.cells) {
       write(cell, this.stage.number(this.values[id]));
       cell.dataset.value = this.values[id] ?? "";
+      // A number that this run does not have takes no room; one that only some phases have keeps its place.
+      cell.parentElement.hidden = !(id in this.values) && !this.stage.data.phases?.length;
     }
   }
 }

@@ -42,7 +42,8 @@ export function draw(element, view, context) {
     if (i === at) outline(pen, x, y, wide, high, thick, theme);
   }
   surface.hover(context, (x, y) => read(state, context, x, y));
-  legend(context, kinds ? { styles: kinds, names: view.kinds } : { scale: { table, low: view.low, high: view.high } });
+  const present = new Set(view.values.data);
+  legend(context, kinds ? { styles: kinds, names: view.kinds.filter((_, i) => present.has(i)) } : { scale: { table, low: view.low, high: view.high } });
   surface.describe(`${context.title}. ${view.tokens.join("")}`);
 }
 
