@@ -210,5 +210,5 @@ def trained(game: str, checkpoint: str, actions: int) -> tuple[PixelNetwork, dic
     try:
         network.load_state_dict({key: tensor.float() for key, tensor in tensors.items()})
     except RuntimeError:  # other layers than ours
-        raise Plain("weights_damaged", name=f"{name}.safetensors") from None
+        raise Plain("weights_damaged", name=name) from None
     return network.requires_grad_(False).eval(), about

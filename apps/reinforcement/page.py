@@ -3,9 +3,28 @@
 from pathlib import Path
 
 from apps.reinforcement.formulas import (
-    ACTOR, ADVANTAGE, CHOICE, CLIP, EXPECTATION, EXPECTED_SARSA, FLAT, N_STEP, OPTIMALITY, PERTURBATION,
-    PIXEL_OBJECTIVE, POLICY_GRADIENT, Q_LEARNING, REINFORCE, RETURN, SARSA, SLOPE, TD_TARGET, TRACES,
-    TWIN_TARGET, UPDATE, VARIANCE,
+    ACTOR,
+    ADVANTAGE,
+    CHOICE,
+    CLIP,
+    EXPECTATION,
+    EXPECTED_SARSA,
+    FLAT,
+    N_STEP,
+    OPTIMALITY,
+    PERTURBATION,
+    PIXEL_OBJECTIVE,
+    POLICY_GRADIENT,
+    Q_LEARNING,
+    REINFORCE,
+    RETURN,
+    SARSA,
+    SLOPE,
+    TD_TARGET,
+    TRACES,
+    TWIN_TARGET,
+    UPDATE,
+    VARIANCE,
 )  # fmt: skip
 from shared.ui.scene import Scene, Topic
 
