@@ -85,4 +85,5 @@ SLOPE = Formula("slope", r"S(i, j) = \max_c \Big|\, \frac{\partial \log \pi(a^* 
     saliency.gradient)
 TWIN_TARGET = Formula("twin_target", r"y = r + \gamma \min_{i = 1, 2} Q_{\theta'_i}(s', \tilde a), \qquad"
     r" \tilde a = \mu_{\phi'}(s') + \mathrm{clip}(\varepsilon, -c, c)", ddpg.DDPG.target)
+SALIENCY = (SLOPE, PERTURBATION)
 # fmt: on

@@ -12,14 +12,13 @@ from apps.reinforcement.formulas import (
     FLAT,
     N_STEP,
     OPTIMALITY,
-    PERTURBATION,
     PIXEL_OBJECTIVE,
     POLICY_GRADIENT,
     Q_LEARNING,
     REINFORCE,
     RETURN,
+    SALIENCY,
     SARSA,
-    SLOPE,
     TD_TARGET,
     TRACES,
     TWIN_TARGET,
@@ -32,6 +31,7 @@ BACKUP = ("old_value", "step_reward", "discounted_next", "target", "td_error", "
 EARNED = ("episodes", "greedy_return", "optimal_return")
 GRID = ("grid", "own_grid")
 LEARNED = ("episodes", "episode_return", "episode_return_mean_100")
+LOOKS = ("checkpoint", "game", "saliency", "temperature", "sticky")
 PROGRESS = ("decisions", "frames_seen", "decisions_per_second", "episode_return", "entropy", "shipped_hours")
 HEADLINES = ("score", "shipped_score", "episode_return", "value", "lives", "episodes", "decisions_per_second")
 INSIDE = ("epsilon", "remembered", "clipped", "copy_age")  # each of some algorithms alone
@@ -132,16 +132,14 @@ REINFORCEMENT = Topic(
             code=(FLAT, REINFORCE, VARIANCE),
         ),
         Scene(
-            id="atari", experiment="reinforcement/atari", metrics=HEADLINES,
-            remedies={"hand_back": {"player": "agent"}},
-            layout=("screen screen network_sees", "screen screen actions", "screen screen value"),
-            knobs=("player", "checkpoint", "game", "saliency", "temperature", "sticky"), code=(SLOPE, PERTURBATION),
+            id="atari", experiment="reinforcement/atari", code=SALIENCY,
+            layout=("screen screen network_sees", "screen screen actions", "screen screen value"), metrics=HEADLINES,
+            knobs=("player", *LOOKS), remedies={"hand_back": {"player": "agent"}},
         ),
         Scene(
             id="atari_past", experiment="reinforcement/atari", metrics=HEADLINES[:4],
-            layout=("screen screen", "screen screen", "value actions"), together=("game", "sticky"),
-            knobs=("checkpoint", "game", "temperature", "saliency", "sticky"), code=(SLOPE, PERTURBATION),
-            panes=({"checkpoint": "clueless"}, {"checkpoint": "expert"}),
+            layout=("screen screen", "screen screen", "value actions"), code=SALIENCY, knobs=LOOKS,
+            panes=({"checkpoint": "clueless"}, {"checkpoint": "expert"}), together=("game", "sticky"),
         ),
         Scene(
             id="atari_training", experiment="reinforcement/atari_training", code=(PIXEL_OBJECTIVE, CLIP, ADVANTAGE),
