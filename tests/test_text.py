@@ -17,13 +17,16 @@ from shared.live.run import Run
 from shared.ui.scene import Scene, Topic
 
 FIRST_STEPS = 4  # of a run, within which all that it shows has been seen
+# Two settings, each of them good, that do not go together; the last: a robot that has no trained agent yet.
 UNSUITED = (
     "needs_discrete",
     "needs_continuous",
     "agent_missing",
     "atari_agent_missing",
     "race_twice",
-)  # two settings, each of them good, that do not go together
+    "checkpoint_algorithm",
+    "weights_missing",
+)
 ROOT = Path(__file__).resolve().parents[1]
 FOLDERS = sorted({path.parent for top in ("apps", "shared") for path in (ROOT / top).rglob("text.*.toml")})
 PROSE = ("idea", "caption", "see", "words", "why", "differences", "references")

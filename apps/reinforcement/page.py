@@ -107,7 +107,7 @@ REINFORCEMENT = Topic(
         Scene(
             id="robot", experiment="reinforcement/robot", code=(ACTOR, TWIN_TARGET),
             layout=("play play actions", "play play value", "earned returns inside"),
-            metrics=("shown_return", "episodes", "return_mean_20", "contact_force", "hand_force"),
+            metrics=("shown_return", "episodes", "contact_force", "hand_force"),
             knobs=("checkpoint", "robot", "playback", "hand", "gravity", "temperature"),
         ),
         Scene(
@@ -119,7 +119,7 @@ REINFORCEMENT = Topic(
             id="robot_learning", experiment="reinforcement/robot", code=(TWIN_TARGET, ACTOR, CLIP),
             preset={"robot": "InvertedPendulum", "checkpoint": "none", "train": True},
             layout=("play play returns", "play play inside", "actions value states"),
-            metrics=("env_steps", "training_return_mean_100", "evaluation_return", "shown_return"),
+            metrics=("env_steps", "updates", "episodes", "shown_return"),
             knobs=("algorithm", "robot", "train", "steps_a_picture", "learning_rate_factor", "checkpoint", "playback",
                    "hand", "evaluate_every"),
         ),
