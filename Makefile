@@ -11,7 +11,7 @@ INSTALL := $(PY) -m pip install -qq --disable-pip-version-check --no-compile
 # Without byte code on disk every worker process would compile torch again.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: run setup test bench bench-rl lint chromium
+.PHONY: run setup test bench bench-rl bench-atari lint chromium
 
 run: $(VENV)/.app
 	@exec $(PY) -m streamlit run apps/main.py $(ARGS)
@@ -28,6 +28,10 @@ bench: $(VENV)/.dev chromium
 # The agents of the reinforcement-learning page against Stable-Baselines3's: about half an hour.
 bench-rl: $(VENV)/.bench
 	@OMP_NUM_THREADS=1 $(PY) -m tests.bench.rl $(ARGS)
+
+# Atari on the stage, headless and in training, against Stable-Baselines3 (requirements-bench.txt).
+bench-atari: $(VENV)/.bench chromium
+	@$(PY) -m tests.bench.atari $(ARGS)
 
 lint: $(VENV)/.dev
 	@$(PY) -m ruff check .

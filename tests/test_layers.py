@@ -15,15 +15,12 @@ PAGE_LINES, EXPERIMENT_LINES, FUNCTION_LINES = 150, 350, 40
 
 LOWEST = ("shared.models", "shared.data")
 MODEL_PACKAGES = ("tokenizers", "gguf", "filelock", "huggingface_hub", "httpx2")
+SIMULATORS = ("gymnasium", "ale_py", "mujoco")
 # Who may import whom, the first that fits: (files, modules of ours, other packages). <topic> is the file's own folder.
 LAYERS = (
     (r"apps/(main|pages|course)\.py", ("apps", "shared.live", "shared.ui"), ("streamlit",)),
     (r"apps/[^/]+/(page|formulas)\.py", ("apps.<topic>", "shared.ui", "shared.live", *LOWEST), ("streamlit",)),
-    (
-        r"apps/reinforcement/.*",
-        ("apps.<topic>", "shared.live.experiment", *LOWEST),
-        ("torch", "numpy", "gymnasium", "mujoco"),
-    ),
+    (r"apps/reinforcement/.*", ("apps.<topic>", "shared.live.experiment", *LOWEST), ("torch", "numpy", *SIMULATORS)),
     (r"apps/.*", ("apps.<topic>", "shared.live.experiment", *LOWEST), ("torch", "numpy")),
     (r"shared/ui/.*", ("shared",), ("streamlit", "starlette")),
     (r"shared/live/stage/.*", ("shared.live", *LOWEST), ("streamlit", "starlette")),
@@ -39,7 +36,7 @@ FORBIDDEN_CALLS = ("eval", "exec")
 FORBIDDEN_ARGUMENTS = {"trust_remote_code": True, "weights_only": False, "allow_pickle": True}
 FOREIGN = re.compile(r"""(?:["'`(]|import\s)\s*(?:https?:)?//(?!www\.w3\.org/)\w[^\s"'`)]*""")
 VAGUE = re.compile(r"(utils?|helpers?|common|misc)")
-PACKAGE_OF = {"PIL": "pillow", "huggingface_hub": "huggingface-hub"}
+PACKAGE_OF = {"PIL": "pillow", "huggingface_hub": "huggingface-hub", "ale_py": "ale-py"}
 
 
 def sources(*suffixes: str) -> dict[str, str]:

@@ -22,6 +22,7 @@ UNSUITED = (
     "needs_discrete",
     "needs_continuous",
     "agent_missing",
+    "atari_agent_missing",
     "race_twice",
     "checkpoint_algorithm",
     "weights_missing",
@@ -31,6 +32,7 @@ FOLDERS = sorted({path.parent for top in ("apps", "shared") for path in (ROOT / 
 PROSE = ("idea", "caption", "see", "words", "why", "differences", "references")
 # Proper names and words that both languages share; anything else that reads the same was left untranslated.
 SAME = {"Vivarium", "GANs", "Adam", "Wasserstein", "Fashion-MNIST", "ReLU", "tanh", "Real", "SARSA", "Q-learning"}
+NOT_TRANSLATED = re.compile(r"references$|knobs\.game\.choices\.")  # titles
 SAME |= {"DQN", "REINFORCE", "A3C", "A2C", "PPO", "DDPG", "TD3"}
 # What is no language's: formulas, code, addresses, {names to fill in}, coloured marks.
 NO_WORDS = re.compile(r"\$[^$]*\$|`[^`]*`|https?://\S+|\{\w+\}|:\w+\[")
@@ -73,7 +75,7 @@ def differences(english: Mapping[str, Any], spanish: Mapping[str, Any]) -> list[
             found.append(f"empty: {key}")
         if fields(one) != fields(other):
             found.append(f"other names to fill in: {key}")
-        if one == other and one not in SAME and not key.endswith("references") and has_words(one):
+        if one == other and one not in SAME and not NOT_TRANSLATED.search(key) and has_words(one):
             found.append(f"the same in both languages: {key}")
     return sorted(found)
 

@@ -1,6 +1,17 @@
 """Reinforcement learning: the formulas of the page, each beside the function that computes it."""
 
-from apps.reinforcement import a3c, ddpg, dqn, gridworld, non_differentiable, ppo, reinforce, tabular
+from apps.reinforcement import (
+    a3c,
+    atari_agent,
+    ddpg,
+    dqn,
+    gridworld,
+    non_differentiable,
+    ppo,
+    reinforce,
+    saliency,
+    tabular,
+)
 from shared.ui.scene import Formula
 
 RETURN = Formula(
@@ -66,6 +77,13 @@ CLIP = Formula(
 N_STEP = Formula("n_step", r"R_t = r_t + \gamma R_{t+1}, \qquad R_{t+n} = V(s_{t+n})", a3c.n_step_returns)
 ACTOR = Formula("actor", r"\nabla_\theta J = \mathbb{E}\big[\nabla_a Q(s, a)\, \nabla_\theta \mu_\theta(s)\big]"
     r"_{a = \mu_\theta(s)}", ddpg.DDPG.improve_actor)
+PIXEL_OBJECTIVE = Formula("pixel_objective", r"L = L^\text{CLIP} - c_1 \big(V_\theta(s_t) - V_t^\text{target}\big)^2"
+    r" + c_2\, S[\pi_\theta](s_t)", atari_agent.PixelPPO.improve)
+PERTURBATION = Formula("perturbation", r"S(i, j) = \tfrac{1}{2} \big\lVert \pi(s) - \pi\big(s \odot (1 - m_{ij})"
+    r" + \mathrm{blur}(s) \odot m_{ij}\big) \big\rVert^2", saliency.perturbation)
+SLOPE = Formula("slope", r"S(i, j) = \max_c \Big|\, \frac{\partial \log \pi(a^* \mid s)}{\partial s_{cij}} \Big|",
+    saliency.gradient)
 TWIN_TARGET = Formula("twin_target", r"y = r + \gamma \min_{i = 1, 2} Q_{\theta'_i}(s', \tilde a), \qquad"
     r" \tilde a = \mu_{\phi'}(s') + \mathrm{clip}(\varepsilon, -c, c)", ddpg.DDPG.target)
+SALIENCY = (SLOPE, PERTURBATION)
 # fmt: on

@@ -12,23 +12,28 @@ from apps.reinforcement.formulas import (
     FLAT,
     N_STEP,
     OPTIMALITY,
+    PIXEL_OBJECTIVE,
     POLICY_GRADIENT,
     Q_LEARNING,
     REINFORCE,
     RETURN,
+    SALIENCY,
     SARSA,
     TD_TARGET,
     TRACES,
     TWIN_TARGET,
     UPDATE,
     VARIANCE,
-)
+)  # fmt: skip
 from shared.ui.scene import Scene, Topic
 
 BACKUP = ("old_value", "step_reward", "discounted_next", "target", "td_error", "new_value")
 EARNED = ("episodes", "greedy_return", "optimal_return")
 GRID = ("grid", "own_grid")
 LEARNED = ("episodes", "episode_return", "episode_return_mean_100")
+LOOKS = ("checkpoint", "game", "saliency", "temperature", "sticky")
+PROGRESS = ("decisions", "frames_seen", "decisions_per_second", "episode_return", "entropy", "shipped_hours")
+HEADLINES = ("score", "shipped_score", "episode_return", "value", "lives", "episodes", "decisions_per_second")
 INSIDE = ("epsilon", "remembered", "clipped", "copy_age")  # each of some algorithms alone
 LIVE = ("learning_rate_factor", "clip", "pace", "temperature")
 SWITCHES = ("double", "duelling", "prioritised", "baseline", "synchronous", "twin_critics", "delayed_actor",
@@ -125,6 +130,21 @@ REINFORCEMENT = Topic(
             metrics=("score_through_metric", "score_surrogate", "score_reinforce", "reward", "expected_reward"),
             knobs=("task", "learning_rate", "baseline", "spread", "batch_size"),
             code=(FLAT, REINFORCE, VARIANCE),
+        ),
+        Scene(
+            id="atari", experiment="reinforcement/atari", code=SALIENCY,
+            layout=("screen screen network_sees", "screen screen actions", "screen screen value"), metrics=HEADLINES,
+            knobs=("player", *LOOKS), remedies={"hand_back": {"player": "agent"}},
+        ),
+        Scene(
+            id="atari_past", experiment="reinforcement/atari", metrics=HEADLINES[:4],
+            layout=("screen screen", "screen screen", "value actions"), code=SALIENCY, knobs=LOOKS,
+            panes=({"checkpoint": "clueless"}, {"checkpoint": "expert"}), together=("game", "sticky"),
+        ),
+        Scene(
+            id="atari_training", experiment="reinforcement/atari_training", code=(PIXEL_OBJECTIVE, CLIP, ADVANTAGE),
+            layout=("games games returns", "games games losses"), metrics=PROGRESS,
+            knobs=("game", "checkpoint", "learning_rate", "clip", "entropy_weight", "copies", "rollout"),
         ),
     ),
 )  # fmt: skip

@@ -142,6 +142,7 @@ class Engine:
             tickets = Tickets(secrets.token_urlsafe(24), secrets.token_urlsafe(24))
             history = History(self.limits.history_run, self.room)
             run = LiveRun(key, experiment_id, values, seed, session, place, tickets, history)
+            run.speed = registry.find(experiment_id).speed
             self.runs[key] = run
             self.tokens[tickets.owner] = (key, "owner")
             self.tokens[tickets.viewer] = (key, "viewer")

@@ -208,6 +208,8 @@ class Experiment(Generic[Config]):
     id:      "topic/name", as the command line and the pages know it.
     phases:  names of the methods that make up one step, in order, for slow motion. With phases, step() need
              not be written: it calls them all.
+    speeds:  those that a person may choose from, of the scheduler's; "slow" only where there are phases.
+    speed:   the one that a run begins with.
     step_seconds: how long one step may take before the engine calls it hung.
     tick_seconds: how long one step lasts in the experiment's own world, where that has a time of its own: so long the
              engine waits from step to step at the speed "max". May change while the run plays; 0 = no wait.
@@ -216,6 +218,8 @@ class Experiment(Generic[Config]):
 
     id: ClassVar[str] = ""
     phases: ClassVar[tuple[str, ...]] = ()
+    speeds: ClassVar[tuple[str, ...]] = ("slow", "1", "10", "max", "fast")
+    speed: ClassVar[str] = "max"
     step_seconds: ClassVar[float] = 10.0
     tick_seconds: float = 0.0
     frame_share: ClassVar[float] = 0.2

@@ -36,8 +36,12 @@ STALE_SECONDS = 0.1  # …but a frame that waits for a slow viewer is made anew 
 MEMORY_MB = 2048  # that one run may add to the process
 OPERATIONS = 32  # that one run may have waiting
 
-# Name → seconds between two steps; None = no wait, but "max" keeps to the run's own time where it has one.
-SPEEDS: dict[str, float | None] = {"slow": PHASE_SECONDS, "1": 1.0, "10": 0.1, "max": None, "fast": None}
+# Name → seconds between two steps, or, of those in BY_PHASE, between two phases; None = no wait, but "max" keeps to the
+# run's own time where it has one.
+SPEEDS: dict[str, float | None] = {
+    "slow": PHASE_SECONDS, "quarter": 1 / 15, "game": 1 / 60, "1": 1.0, "10": 0.1, "max": None, "fast": None,
+}  # fmt: skip
+BY_PHASE = ("slow", "quarter", "game")
 
 Send = Callable[[tuple[Any, ...]], None]
 
@@ -257,7 +261,7 @@ class Scheduler:
         """Give one run its short while: steps, then the frame that is due, then its housekeeping."""
         start = now = time.perf_counter()
         while seat.due(now) and now - start < SLICE:
-            self._step(seat, by_phase=seat.speed == "slow")
+            self._step(seat, by_phase=seat.speed in BY_PHASE)
             now = time.perf_counter()
             if self._frame_due(seat, now):
                 self._show(seat)
@@ -294,6 +298,8 @@ class Scheduler:
             return True
         if not self._wanted(seat, now):
             return False
+        if SPEEDS[seat.speed] is not None:  # no speed with a wait is above 60 steps a second
+            return True
         limit = FAST_FRAMES_PER_SECOND if seat.speed == "fast" else FRAMES_PER_SECOND
         # Of a run with a time of its own each step is shown, even where one comes a little early.
         if now < seat.frame_at + (EARLY if seat.wait else 1.0) / limit:

@@ -28,6 +28,7 @@ class Images(View):
     labels:     one short text a picture, or none; drawn below it, unless the grid's sides are named.
     selectable: a click sends the event {"kind": "select", "view": name, "index": i}.
     selected:   indices drawn with a border.
+    keys:       what a person may hold, as in Sketch.
     across, down: names of the grid's columns and of its rows, or none.
     """
 
@@ -37,6 +38,7 @@ class Images(View):
     labels: tuple[str, ...] = ()
     selectable: bool = False
     selected: tuple[int, ...] = ()
+    keys: tuple[str, ...] = ()
     across: tuple[str, ...] = ()
     down: tuple[str, ...] = ()
 
@@ -132,7 +134,8 @@ class Sketch(View):
     kinds:  int32 (S,): what each is, a place in `names`. Each name has a colour; "ground" is grey.
     values: float32 (S,), a number to be read where the pointer is; NaN = none.
     names:  of the kinds.
-    keys:   directions that a person may hold: {"kind": "hold", "view": name, "direction": "left", …, "" = none}.
+    keys:   "up", "right", "down", "left", "fire": what a person may hold. Each change sends the event {"kind": "hold",
+            "view": name, "direction": the key pressed last that is still held, "" = none, "held": [all that are]}.
     pullable: a person may pull at it: {"kind": "pull", "view": name, "start": [x, y], "hand": [x, y]}, where they took
             hold and where they are now, from the middle of `bounds`; {"kind": "drop", "view": name} when they let go.
     title:  a name for the heading, where it is not always the same.

@@ -206,6 +206,7 @@ def _stage_data(topic: Topic, scene: Scene, pane: int, token: str, now: Visit, i
         "notes": {name: metric.get("help", "") for name, metric in its.all("metrics").items()},
         "metrics": list((now.lecture and scene.projected_metrics) or scene.metrics),
         "phases": [{"id": p, "label": its(f"phases.{p}")} for p in find(scene.experiment).phases],
+        "speeds": list(find(scene.experiment).speeds),
         "own_time": find(scene.experiment).tick_seconds > 0,
         "remedies": [
             {"id": name, "label": its(f"remedies.{name}"), "knobs": dict(moved)}

@@ -383,6 +383,20 @@ def test_slow_motion_shows_every_phase(desk: Desk) -> None:
     assert [step for step, _ in told[:4]] == [0, 1, 1, 2]
 
 
+@pytest.mark.parametrize(("speed", "seconds"), [("quarter", 1 / 15), ("game", 1 / 60)])
+def test_a_games_own_speed_goes_phase_by_phase_and_shows_each(desk: Desk, speed: str, seconds: float) -> None:
+    desk.open("run")
+    desk.settle()
+    desk.do("run", "speed", value=speed)
+    desk.do("run", "play")
+    desk.until(lambda: desk.steps("run") >= 1)
+    start = desk.clock.now
+    desk.until(lambda: desk.steps("run") >= 31)
+    assert desk.clock.now - start == pytest.approx(60 * seconds, rel=0.05)
+    told = [(header["step"], header["phase"]) for header in desk.shown("run") if header["phase"]]
+    assert told[:62] == [(step, phase) for i in range(31) for step, phase in ((i, "draw"), (i + 1, "move"))]
+
+
 def test_one_phase_at_a_time(desk: Desk) -> None:
     desk.open("run")
     for phase, step in (("draw", 0), ("move", 1), ("draw", 1)):

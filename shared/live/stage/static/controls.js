@@ -3,7 +3,8 @@
 import { h, icon, ICONS, mark, write } from "./dom.js";
 import { fill } from "./numbers.js";
 
-const SPEEDS = [["slow", "slow"], ["1", "one"], ["10", "ten"], ["max", "max"], ["fast", "fast"]];
+// Each speed of the scheduler's, and the word for it.
+const SPEEDS = { slow: "slow", quarter: "quarter", game: "game", 1: "one", 10: "ten", max: "max", fast: "fast" };
 
 export class Controls {
   constructor(stage) {
@@ -54,15 +55,15 @@ export class Controls {
 
   speedList() {
     const { stage } = this;
-    const options = SPEEDS.filter(([value]) => value !== "slow" || stage.data.phases?.length);
+    const options = stage.data.speeds.filter((value) => value !== "slow" || stage.data.phases?.length);
     this.chosen = -Infinity;
     const turned = (event) => {
       this.chosen = performance.now();
       stage.actions.send({ op: "speed", value: event.target.value }, true);
     };
     const list = h("select", { "data-control": "speed", "aria-label": stage.word("controls", "speed"), title: stage.word("controls", "speed"), onchange: turned });
-    const word = (word) => (word === "max" && stage.data.own_time ? "own" : word);
-    list.append(...options.map(([value, name]) => h("option", { value }, stage.word("speeds", word(name)))));
+    const word = (value) => (value === "max" && stage.data.own_time ? "own" : SPEEDS[value]);
+    list.append(...options.map((value) => h("option", { value }, stage.word("speeds", word(value)))));
     return list;
   }
 

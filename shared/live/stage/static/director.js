@@ -74,7 +74,7 @@ export class Stage {
     mark(this.root, "data-share", data.share);
     this.lecture();
     this.retheme();
-    const signature = JSON.stringify([data.words, data.knobs, data.metrics, data.phases, data.remedies, data.layout, data.views, data.lecture, data.share, this.role]);
+    const signature = JSON.stringify([data.words, data.knobs, data.metrics, data.phases, data.speeds, data.remedies, data.layout, data.views, data.lecture, data.share, this.role]);
     if (signature !== this.signature) {
       this.signature = signature;
       for (const part of [this.controls, this.knobs, this.metrics, this.phases, this.keys]) part.update();
@@ -299,7 +299,9 @@ export class Stage {
     if (changed) this.arrange();
     else this.drawViews();
     this.metrics.show(frame.metrics);
-    this.phases.show(frame.phase);
+    // Phases that go by faster than one can read are not named.
+    const slow = this.status?.state !== "playing" || this.status.speed === "slow";
+    this.phases.show(slow ? frame.phase : "");
     this.shownStep = frame.step;
     this.root.dataset.step = frame.step;
     this.root.dataset.frames = ++this.frames;

@@ -1,6 +1,7 @@
 // Draws a grid of pictures, pixel for pixel, and lets one be chosen.
 
 import { h, mark } from "./dom.js";
+import { hold } from "./holding.js";
 import { surfaceOf } from "./surface.js";
 
 const states = new WeakMap();
@@ -24,6 +25,7 @@ export function draw(element, view, context) {
   if (grid.margin || grid.head) drawSides(pen, view, grid, context);
   for (const i of view.selected) if (i < grid.count) frame(pen, grid, i, context, surface.ratio);
   if (view.selectable) choose(surface, state, context);
+  if (view.keys.length) hold(surface, state, context);
   surface.hover(context, (x, y) => {
     const i = at(state.grid, x, y);
     return i === null ? null : [nameOf(state.view, i, context)];

@@ -50,7 +50,7 @@ function actionOf(event, stage) {
   const turn = stage.data.lecture && TURNS[event.key];
   if (turn && event.key.startsWith("Arrow") && target.matches?.(".playable")) return null; // a clicker still turns
   if (turn) return target.matches?.("input, .drawable, [role=listbox]") ? null : turn;
-  if (event.key !== " ") return null;
+  if (event.key !== " " || target.matches?.(".firing")) return null;
   // A button that the mouse pressed keeps the focus, but not the space bar: a lecturer's space is play or pause.
   const mine = target === document.body || target === document.documentElement || (stage.data.lecture && !target.matches?.(":focus-visible"));
   return mine ? "play" : null;

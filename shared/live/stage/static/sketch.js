@@ -1,7 +1,8 @@
 // Draws polygons, lines and discs in a world's own units; a person may hold its keys, to steer what moves there, or
 // take hold of it with the pointer and pull.
 
-import { h, mark } from "./dom.js";
+import { mark } from "./dom.js";
+import { hold } from "./holding.js";
 import { category } from "./palette.js";
 import { legend } from "./legend.js";
 import { surfaceOf } from "./surface.js";
@@ -13,7 +14,6 @@ const PLACES = {
   leg: 4, back_leg: 4, under_way: 4,
 }; // prettier-ignore
 const KEYS = { ArrowUp: "up", ArrowRight: "right", ArrowDown: "down", ArrowLeft: "left" };
-const ARROWS = { left: "←", up: "↑", down: "↓", right: "→" };
 
 /** Draw `view` (see Sketch in shared/live/views.py) into the element. */
 export function draw(element, view, context) {
@@ -140,75 +140,4 @@ function pull(surface, state, context) {
 function fromMiddle(surface, { scale }, event) {
   const [x, y] = surface.place(event);
   return [(x - surface.width / 2) / scale, (surface.height / 2 - y) / scale];
-}
-
-/** Let the arrow keys, or buttons below, be held down by those who steer. */
-function hold(surface, state, context) {
-  if (!state.holding) state.holding = new Holding(surface, state, context);
-  state.holding.update();
-}
-
-class Holding {
-  constructor(surface, state, context) {
-    Object.assign(this, { surface, state, context, held: [] });
-    const { canvas } = surface;
-    canvas.classList.add("playable");
-    canvas.tabIndex = 0;
-    canvas.setAttribute("role", "application");
-    canvas.addEventListener("pointerdown", () => canvas.focus());
-    canvas.addEventListener("keydown", (event) => this.key(event, true));
-    canvas.addEventListener("keyup", (event) => this.key(event, false));
-    canvas.addEventListener("blur", () => this.release());
-  }
-
-  /** A button for each way, in the page's language. */
-  update() {
-    const { context, state, surface } = this;
-    const word = (key) => context.word("controls", key);
-    context.tools.hidden = !context.steers();
-    const key = JSON.stringify([state.view.keys, word("sketch_keys"), word("left")]);
-    if (this.built === key) return;
-    this.built = key;
-    mark(surface.canvas, "aria-description", word("sketch_keys"));
-    const ways = Object.keys(ARROWS).filter((way) => state.view.keys.includes(way));
-    context.tools.replaceChildren(
-      ...ways.map((way) => {
-        const press = (event) => {
-          event.target.setPointerCapture?.(event.pointerId);
-          this.set(way, true);
-        };
-        const free = () => this.set(way, false);
-        const listeners = { onpointerdown: press, onpointerup: free, onpointercancel: free };
-        return h("button", { type: "button", class: "small", "data-control": `hold-${way}`, "aria-label": word(way), title: word(way), ...listeners }, ARROWS[way]);
-      }),
-    );
-  }
-
-  key(event, down) {
-    const way = KEYS[event.key];
-    if (!this.context.steers() || !way || !this.state.view.keys.includes(way)) return;
-    event.preventDefault();
-    event.stopPropagation();
-    if (!event.repeat) this.set(way, down);
-  }
-
-  /** The key pressed last counts, as long as it is held. */
-  set(way, down) {
-    this.held = this.held.filter((other) => other !== way);
-    if (down) this.held.push(way);
-    this.say();
-  }
-
-  release() {
-    if (!this.held.length) return;
-    this.held = [];
-    this.say();
-  }
-
-  say() {
-    const direction = this.held.at(-1) ?? "";
-    if (direction === this.said) return;
-    this.said = direction;
-    this.context.event({ kind: "hold", view: this.context.view, direction });
-  }
 }
