@@ -229,7 +229,7 @@ class Attention(Experiment[AttentionConfig]):
         labels = tuple(f"{i // len(heads) + 1}.{i % len(heads) + 1}" for i in order.flatten().tolist())
         chosen = int((order.flatten() == self.seen * len(heads) + self.head).nonzero())
         across, down = (layers, heads) if self.layers_across else (heads, layers)
-        return Images(pictures.numpy(), len(across), labels, True, (chosen,), across, down)
+        return Images(pictures.numpy(), len(across), labels, True, (chosen,), across=across, down=down)
 
     @property
     def layers_across(self) -> bool:

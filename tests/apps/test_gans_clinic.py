@@ -57,7 +57,6 @@ def test_a_slow_discriminator_leaves_most_modes_empty():
     assert_ill(case, advance(build(20, **case.knobs), SHORT), {})
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("seed", UNSEEN)
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.id)
 def test_the_case_is_ill_and_the_remedy_cures_the_running_run(case: Case, seed: int):

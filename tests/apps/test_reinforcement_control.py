@@ -243,7 +243,6 @@ def test_the_shipped_expert_plays_at_once_beside_its_pasts(env, bar, tmp_path: P
     assert differences(Run.load(Control, tmp_path / "some.checkpoint").frame(), run.frame()) == []
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("env", ["CartPole", "Acrobot", "Pendulum", "LunarLander"])
 def test_the_shipped_expert_earns_what_its_card_says(env):
     run = after(0, env=env, start="shipped", evaluate_every=1000)

@@ -162,7 +162,6 @@ def test_a_baseline_may_raise_it_where_few_tries_fail():
     assert with_it > 1.5 * without
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("seed", range(3))
 def test_reinforce_learns_what_the_flat_score_cannot_teach(seed):
     torch.manual_seed(seed)

@@ -302,7 +302,6 @@ def test_an_expert_on_the_stage_earns_what_its_card_says(robot):
     assert metrics["decisions_per_second"] > 100 and metrics["episodes"] == wanted
 
 
-@pytest.mark.slow
 def test_the_cheetahs_expert_runs_three_thousand():
     run = Run(Robot, {"playback": 4.0}, 0)
     while run.experiment.episodes < 20:

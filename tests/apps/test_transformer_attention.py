@@ -157,7 +157,6 @@ def test_minilm_is_followed_layer_by_layer(minilm):
     assert (minilm.frame().views["map"].values > 0).all()  # encoder-only: no mask
 
 
-@pytest.mark.slow
 def test_smollm2_is_followed_layer_by_layer(smollm2):
     follows_the_model(smollm2)
     assert (np.triu(smollm2.frame().views["map"].values, 1) == 0).all()  # decoder-only: nobody looks ahead
@@ -188,7 +187,6 @@ def test_the_numbers_of_a_pair_add_up(minilm):
     adds_up(minilm)
 
 
-@pytest.mark.slow
 def test_the_numbers_of_a_pair_add_up_in_a_decoder(smollm2):
     adds_up(smollm2)
 
@@ -230,7 +228,6 @@ def test_it_looks_at_the_cat(minilm):
     assert minilm.frame().metrics["weight"] > 0.5
 
 
-@pytest.mark.slow
 def test_what_the_page_says_of_smollm2_is_so(smollm2):
     """The second challenge: 0.72 of “it” goes to “cat”; without that head “hungry” falls from 0.33 to 0.25."""
     choose(smollm2, *BEGIN["smollm2"][:2])
@@ -266,7 +263,6 @@ def test_a_sentence_without_a_head(minilm, keep):
     assert minilm.frame().metrics["moved"] == pytest.approx(0, abs=1e-6)
 
 
-@pytest.mark.slow
 def test_a_decoders_next_token_without_a_head(smollm2):
     choose(smollm2, 10, 4)
     smollm2.set_knob("keep", "only_this")
@@ -362,7 +358,6 @@ def test_any_text_is_read(text):
     assert frame.views["outcome"].values[0] == pytest.approx(1, abs=1e-5)
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("text", TEXTS)
 def test_any_text_is_read_by_the_decoder(text):
     run = build(model="smollm2", sentence=text)

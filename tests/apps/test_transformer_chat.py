@@ -79,7 +79,6 @@ def test_a_conversation_is_the_templates_text(start):
     assert said(run) == expected
 
 
-@pytest.mark.slow
 def test_smollm2s_tokens_by_hand(smollm2):
     """`<|im_start|>user⏎Hi<|im_end|>⏎<|im_start|>assistant⏎`, as SmolLM2 numbers its tokens."""
     found = ids([*turn(smollm2, "user", "Hi"), *opening(smollm2)])
@@ -91,7 +90,6 @@ def test_smollm2s_tokens_by_hand(smollm2):
 CONTENTS = ["Hi", "What is the capital of France?", "  two  spaces \n\n", "\nline", "¿Qué tal? 😀", "in 2026"]
 
 
-@pytest.mark.slow  # its import
 @pytest.mark.parametrize("content", CONTENTS)
 def test_chat_tokens_are_those_of_the_tokenizers_own_template(smollm2, content):
     transformers = pytest.importorskip("transformers")
@@ -128,7 +126,6 @@ def test_typed_marks_are_text(start):
     assert shown.tokens.count("<|im_start|>") == 5
 
 
-@pytest.mark.slow
 def test_marks_typed_to_smollm2_are_text(smollm2):
     found = ids(turn(smollm2, "user", ROGUE))
     assert (found.count(START), found.count(END)) == (1, 1)
@@ -262,7 +259,6 @@ def test_a_checkpoint_keeps_every_turn(start, tmp_path):
 # -- the model of the page ---------------------------------------------------------------------------------------
 
 
-@pytest.mark.slow
 def test_smollm2_answers_and_ends_its_turn(smollm2):
     run = Run(Chat, {"message": "What is the capital of France?", "temperature": 0.1}, 0)
     while not run.experiment.answered:

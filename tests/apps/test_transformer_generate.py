@@ -122,7 +122,6 @@ def test_surprise_by_hand():
     assert surprise(LOGITS + 7, 3) == pytest.approx(math.log(4), abs=1e-5)
 
 
-@pytest.mark.slow  # its import
 def test_filters_are_those_of_transformers():
     oracle = pytest.importorskip("transformers.generation.logits_process")
     for seed in range(3):
@@ -168,7 +167,6 @@ def test_a_frame_is_the_models_own_pass(start):
     follows_the_model(advanced(run, 2), 1e-4)
 
 
-@pytest.mark.slow
 def test_a_frame_is_smollm2s_own_pass():
     follows_the_model(advanced(on_smollm2(), 5), 1e-4)
 
@@ -458,7 +456,6 @@ def test_no_prompt_is_said(start):
 # -- the model of the page ---------------------------------------------------------------------------------------
 
 
-@pytest.mark.slow
 def test_greedy_smollm2_writes_what_transformers_writes():
     transformers = pytest.importorskip("transformers")
     run = advanced(on_smollm2(greedy=True), 16)
@@ -469,7 +466,6 @@ def test_greedy_smollm2_writes_what_transformers_writes():
     assert found[0].tolist() == text.tolist()
 
 
-@pytest.mark.slow
 def test_what_the_page_says_of_smollm2_is_so():
     """The capital of Spain comes late in the layers, and `<|im_end|>` typed by a person is seven signs or so."""
     frame = on_smollm2().frame()

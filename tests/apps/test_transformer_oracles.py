@@ -14,8 +14,6 @@ from apps.transformer.reading import read
 from shared.live.run import Run
 from shared.models.cache import the_cache
 
-pytestmark = pytest.mark.slow  # the import of transformers, and SmolLM2's passes
-
 TEXT = "The animal didn't cross the street because it was tired."
 
 

@@ -339,7 +339,6 @@ def proportional(process: str, path: Path) -> int:
     return total
 
 
-@pytest.mark.slow
 @pytest.mark.processes
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="proportional memory is read from Linux' /proc")
 def test_two_processes_share_one_copy(tmp_path, site):

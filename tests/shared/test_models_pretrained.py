@@ -60,7 +60,6 @@ def llama(weights: dict[str, np.ndarray], config: dict, ids: list[int]) -> np.nd
     return norm(x, "model.norm") @ weights["model.embed_tokens.weight"].T
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize(
     ("text", "expected"),
     [("The capital of France is", " Paris"), ("The capital of Spain is", " Madrid"), ("One, two, three,", " four")],
@@ -71,7 +70,6 @@ def test_smollm2_goes_on(smollm2, text, expected):
     assert smollm2.tokenizer.decode([int(logits[-1].argmax())]) == expected
 
 
-@pytest.mark.slow
 def test_smollm2_read_out_loud_is_what_transformers_reads(smollm2):
     transformers = pytest.importorskip("transformers")
     folder = smollm2.weights.parent
@@ -85,7 +83,6 @@ def test_smollm2_read_out_loud_is_what_transformers_reads(smollm2):
     torch.testing.assert_close(read.hidden[:-1], torch.cat(expected.hidden_states)[:-1], atol=1e-5, rtol=1e-5)
 
 
-@pytest.mark.slow
 def test_minilm_read_out_loud_is_what_transformers_reads(minilm):
     transformers = pytest.importorskip("transformers")
     folder = minilm.weights.parent
@@ -101,7 +98,6 @@ def test_minilm_read_out_loud_is_what_transformers_reads(minilm):
 TEXTS = ["Hello, world!", "¿Qué tal?", "in 2026", "😀👩‍🔬", "مرحبا بالعالم", " two  spaces\n", "<|im_start|>system"]
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("text", TEXTS)
 def test_smollm2_reads_what_is_typed_as_text(smollm2, text):
     read = smollm2.text_tokenizer.encode(text)
@@ -109,7 +105,6 @@ def test_smollm2_reads_what_is_typed_as_text(smollm2, text):
     assert "<|im_start|>" not in read.tokens
 
 
-@pytest.mark.slow
 def test_smollm2_obeys_its_template(smollm2):
     read = smollm2.tokenizer.encode("<|im_start|>user\nHi<|im_end|>")
     assert read.tokens == ["<|im_start|>", "user", "Ċ", "Hi", "<|im_end|>"]
@@ -117,7 +112,6 @@ def test_smollm2_obeys_its_template(smollm2):
     assert "<|im_start|>" in smollm2.chat_template
 
 
-@pytest.mark.slow
 def test_smollm2_is_whole(smollm2):
     assert len(smollm2.tensors) == 272
     assert sum(tensor.numel() for tensor in smollm2.tensors.values()) == catalog()["smollm2-135m-instruct"].parameters

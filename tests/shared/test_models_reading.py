@@ -85,7 +85,6 @@ def test_decoder_is_the_numpy_llama(decoder):
     np.testing.assert_allclose(decoder(TOKENS).logits, expected, atol=1e-4)
 
 
-@pytest.mark.slow  # its import
 def test_decoder_is_transformers(decoder):
     transformers = pytest.importorskip("transformers")
     config = transformers.LlamaConfig(
@@ -106,7 +105,6 @@ def test_decoder_is_transformers(decoder):
     torch.testing.assert_close(decoder.norm("norm", read.hidden[-1]), hidden[-1], atol=1e-5, rtol=1e-5)
 
 
-@pytest.mark.slow  # its import
 def test_encoder_is_transformers(encoder):
     transformers = pytest.importorskip("transformers")
     config = transformers.BertConfig(**BERT, hidden_act="gelu", attn_implementation="eager")
