@@ -29,6 +29,7 @@ FAST_FRAMES_PER_SECOND = 2.0
 EARLY = 0.9  # of the time between two frames must have passed where each step is to be seen
 PHASE_SECONDS = 0.8  # a phase stays on the screen in slow motion
 STATUS_SECONDS = 0.25
+WEIGH_SECONDS = 0.25  # between two looks at the memory while one run has the process to itself: a look is not cheap
 CHECKPOINT_SECONDS = 3.0
 CHECKPOINT_SHARE = 0.02  # of a run's time may go into checkpoints
 FRAMES_AHEAD = 2  # frames sent and not yet taken…
@@ -111,6 +112,8 @@ class Scheduler:
         self.clock = 0.0  # s: what the run in hand has used
         self.process = psutil.Process()
         self.memory = self.process.memory_info().rss / 2**20
+        self.weighed_at = 0.0
+        self.in_hand: Seat | None = None  # whose turn was the last: what the process grew by since is this run's
 
     # -- commands ---------------------------------------------------------------------------------------
 
@@ -125,6 +128,7 @@ class Scheduler:
     def _open(
         self, key: str, experiment_id: str, values: Mapping[str, object], seed: int, saved: str | None, playing: bool
     ) -> None:
+        self._weigh(self.in_hand)
         self.entering(key, 60.0)
         try:
             experiment_class = registry.find(experiment_id)
@@ -246,15 +250,21 @@ class Scheduler:
         # Whoever waited of its own accord, paused or slow, has no claim on the time that the others had meanwhile.
         seat.used = self.clock = max(self.clock, seat.used)
         start = time.perf_counter()
+        if seat is not self.in_hand:
+            self._weigh(self.in_hand)
+        self.in_hand = seat
         if seat.inbox:
             self._obey(seat)
+            self.weighed_at = 0.0
         now = time.perf_counter()
         if seat.due(now):
             self._slice(seat)
         elif self._overdue(seat, now):
             self._show(seat)
-        seat.used += time.perf_counter() - start
-        self._weigh(seat)
+        now = time.perf_counter()
+        seat.used += now - start
+        if now - self.weighed_at >= WEIGH_SECONDS:
+            self._weigh(seat)
         return 0.0
 
     def _slice(self, seat: Seat) -> None:
@@ -359,11 +369,13 @@ class Scheduler:
         seat.saved_at = time.perf_counter()
         seat.save_seconds = seat.saved_at - start
 
-    def _weigh(self, seat: Seat) -> None:
+    def _weigh(self, seat: Seat | None) -> None:
         """Put the process's growth down to the run that was in hand, and let go of one that grows too large."""
         held = self.process.memory_info().rss / 2**20
-        seat.memory = max(0.0, seat.memory + held - self.memory)
-        self.memory = held
+        grown, self.memory, self.weighed_at = held - self.memory, held, time.perf_counter()
+        if seat is None or self.seats.get(seat.key) is not seat:
+            return
+        seat.memory = max(0.0, seat.memory + grown)
         if seat.memory > MEMORY_MB:
             del self.seats[seat.key]
             self._fail(seat, Plain("memory", limit=MEMORY_MB))

@@ -3,9 +3,8 @@
     python -m shared.live.worker ADDRESS DIRECTORY BEACON     (the pipe's secret comes on standard input)
 
 BEACON is a small shared file in which the worker writes what it is doing, so that the engine can tell a hang
-from work, and whom to blame: when it began (monotonic s), 40 bytes of the run's key, for how long it may, the
-processor time used until then, and when it began once more: a note read while it is being written is known by two
-times that differ.
+from work, and whom to blame: when it began (monotonic s), 40 bytes of the run's key, for how long it may, and when it
+began once more: a note read while it is being written is known by two times that differ.
 """
 
 import gc
@@ -19,7 +18,7 @@ import time
 from multiprocessing.connection import Client
 from pathlib import Path
 
-BEACON = struct.Struct("<d40sddd")
+BEACON = struct.Struct("<d40sdd")
 
 
 class Beacon:
@@ -28,22 +27,21 @@ class Beacon:
     def __init__(self, path: Path) -> None:
         if not path.exists():
             now = time.monotonic()
-            path.write_bytes(BEACON.pack(now, b"", 0.0, 0.0, now))
+            path.write_bytes(BEACON.pack(now, b"", 0.0, now))
         with path.open("r+b") as file:
             self.memory = mmap.mmap(file.fileno(), BEACON.size)
 
     def write(self, key: str, seconds: float) -> None:
         """`key` is in hand from now on and may take `seconds`; ("", 0) = nothing is."""
         now = time.monotonic()
-        self.memory[:] = BEACON.pack(now, key.encode(), seconds, time.process_time(), now)
+        self.memory[:] = BEACON.pack(now, key.encode(), seconds, now)
 
     def read(self) -> tuple[str, float, float, float]:
-        """The key in hand or "", for how many seconds it has been and may be, and the worker's processor time (s)
-        when it began."""
+        """The key in hand or "", for how many seconds it has been and may be, and when it began (monotonic s)."""
         for _ in range(100):
-            since, key, seconds, used, again = BEACON.unpack(self.memory[:])
+            since, key, seconds, again = BEACON.unpack(self.memory[:])
             if since == again:
-                return key.rstrip(b"\0").decode(), time.monotonic() - since, seconds, used
+                return key.rstrip(b"\0").decode(), time.monotonic() - since, seconds, since
         return "", 0.0, 0.0, 0.0  # it died while writing
 
 
