@@ -65,9 +65,9 @@ class Seat:
     failed: bool = False
     used: float = 0.0  # s of the process this run has had, on the scale by which turns are shared out
     next_step_at: float = 0.0
-    stepped: float = 0.0  # s of processor time that steps took since the last frame
+    stepped: float = 0.0  # s of steps since the last frame
     frame_at: float = 0.0  # when the last one was due
-    frame_seconds: float = 0.0  # of processor time that a frame costs, smoothed
+    frame_seconds: float = 0.0  # what a frame costs, smoothed
     status_at: float = 0.0
     saved_at: float = 0.0
     save_seconds: float = 0.0
@@ -283,7 +283,7 @@ class Scheduler:
             self._status(seat)
 
     def _step(self, seat: Seat, by_phase: bool = False) -> None:
-        start, computed = time.perf_counter(), time.thread_time()
+        start = time.perf_counter()
         self.entering(seat.key, seat.run.experiment.step_seconds)
         try:
             seat.run.advance_phase() if by_phase else seat.run.advance()
@@ -293,7 +293,7 @@ class Scheduler:
             self._fail(seat, error if isinstance(error, Plain) else _plain(error, seat.run.step_count))
         finally:
             self.entering("", 0.0)
-        seat.stepped += time.thread_time() - computed
+        seat.stepped += time.perf_counter() - start
         # A step that came a little late does not put off those that follow.
         late, wait = start - seat.next_step_at, seat.wait
         seat.next_step_at = start + wait - (late if late < wait else 0.0) if wait else 0.0
@@ -330,18 +330,19 @@ class Scheduler:
 
     def _show(self, seat: Seat) -> None:
         """Make a frame and send it."""
-        start, computed = time.perf_counter(), time.thread_time()
+        start = time.perf_counter()
         seat.frame_owed = seat.answer_owed = False
         self.entering(seat.key, seat.run.experiment.step_seconds)
         try:
             message = wire.encode(seat.run.frame())
+            cost = time.perf_counter() - start
             self.send(("frame", seat.key, seat.serial, seat.run.step_count, message))
             seat.credit = max(0, seat.credit - 1)
         except Exception as error:
+            cost = time.perf_counter() - start
             self._fail(seat, error if isinstance(error, Plain) else _plain(error, seat.run.step_count))
         finally:
             self.entering("", 0.0)
-        cost = time.thread_time() - computed  # waiting for a processor is no cost: a busy machine would count it twice
         # A frame that comes a little late, after a step, does not make the next one late too.
         period = 1 / FRAMES_PER_SECOND
         seat.frame_at = min(start, max(seat.frame_at + period, start - period))

@@ -36,8 +36,6 @@ class Clock:
         self.now += LOOK
         return self.now
 
-    thread_time = perf_counter  # nobody else is on this clock's processor
-
     def sleep(self, seconds: float) -> None:
         self.now += seconds
 
