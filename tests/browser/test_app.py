@@ -306,7 +306,9 @@ def test_a_robot_is_pulled_by_the_mouse_and_let_go(page: Page, app: str) -> None
     stage = stage_of(page)
     wait_for(lambda: state(stage) == "playing")
     force = stage.locator("[data-metric=hand_force]")
-    box = stage.locator("[data-view=play] canvas").bounding_box()
+    canvas = stage.locator("[data-view=play] canvas")
+    canvas.scroll_into_view_if_needed()
+    box = canvas.bounding_box()
     assert box is not None
     x, y = box["x"] + box["width"] / 2, box["y"] + box["height"] * 0.6
     page.mouse.move(x, y)
