@@ -163,7 +163,7 @@ class Engine:
                 self._close(min(idle, key=lambda run: run.unwatched_since))
 
     def _is_stale(self, run: LiveRun) -> bool:
-        return time.monotonic() - run.unwatched_since > self.limits.free_after
+        return time.monotonic() - run.unwatched_since > self.limits.pause_after
 
     def find(self, session: str, place: str) -> LiveRun | None:
         """The run that this session has at this place of the pages."""

@@ -221,7 +221,7 @@ def _stage_data(topic: Topic, scene: Scene, pane: int, token: str, now: Visit, i
         "url": pane_prefix(pane),
         "role": role,
         "owner": now.owner,
-        "share": f"?scene={scene.id}&watch={run.tickets.viewer}" if role == "owner" else None,
+        "share": f"?lang={now.language}&scene={scene.id}&watch={run.tickets.viewer}" if role == "owner" else None,
     }
 
 

