@@ -198,7 +198,7 @@ class Engine:
         run.host = min(load, key=lambda host: (not host.ready.is_set(), load[host]))
         saved = self.directory / f"{run.key}.checkpoint"
         run.host.send(("open", run.key, run.experiment_id, run.values, run.seed, str(saved), playing))
-        if run.speed != "max":
+        if run.serial:  # the speed as it is, and an answer to what the last worker did not live to answer
             run.host.send(("operate", run.key, run.serial, {"op": "speed", "value": run.speed}))
         run.host.send(("watch", run.key, bool(run.viewers)))
 
@@ -250,8 +250,11 @@ class Engine:
                 raise Plain("token_unknown")
             op = operation["op"]
             if op == "configure":
-                # Refused here, before the run's history is let go.
-                configure(registry.find(run.experiment_id).config_class(), run.values | operation["config"])
+                # Refused here, before the run's history is let go; kept here, for a worker that dies before it obeys.
+                config = configure(registry.find(run.experiment_id).config_class(), run.values | operation["config"])
+                run.values = {name: getattr(config, name) for name in run.values}
+            if op == "seed":
+                run.seed = operation["value"]
             run.serial += 1
             viewer.actions[run.serial] = operation.get("id")
             if len(viewer.actions) > ACTIONS:
@@ -265,15 +268,9 @@ class Engine:
                 run.begun, run.deaths, run.saved_step, run.notice = run.serial, 0, 0, None
                 (self.directory / f"{run.key}.checkpoint").unlink(missing_ok=True)
                 if run.status["state"] == "failed" and run.status.get("lost"):
-                    self._start_over(run, operation)
+                    self._place(run)  # it was given up
             if run.host is not None:
                 run.host.send(("operate", run.key, run.serial, dict(operation)))
-
-    def _start_over(self, run: LiveRun, operation: Mapping[str, Any]) -> None:
-        """A run that was given up is placed anew before it is reset."""
-        if operation["op"] == "configure":
-            run.values = run.values | dict(operation["config"])
-        self._place(run)
 
     def look_back(self, viewer: Viewer, step: int) -> bytes | None:
         """The frame nearest to `step` that is still kept."""
