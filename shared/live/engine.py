@@ -390,7 +390,9 @@ class Engine:
             run.status = run.status | {"state": "failed", "message": message, "lost": True}
             run.wishes_to_play, run.notice = False, None
             return
-        run.notice = Plain(code, step=run.saved_step, seconds=seconds).as_json() | {"at": time.monotonic()}
+        run.notice = None
+        if run.frame_serial >= run.begun:  # else what hung had been let go already: the run begins anew
+            run.notice = Plain(code, step=run.saved_step, seconds=seconds).as_json() | {"at": time.monotonic()}
         run.status = run.status | {"state": "loading"}
         self._place(run, playing=run.wishes_to_play and bool(run.viewers))
 
