@@ -19,7 +19,7 @@ from shared.live import wire
 from shared.live.engine import Engine, Tickets
 from shared.live.messages import Plain
 from shared.live.stage import routes
-from shared.live.stream import MESSAGE_BYTES, Meter, parse
+from shared.live.stream import MESSAGE_BYTES, Meter, on_this_machine, parse
 from tests.shared.watching import PATIENCE, until
 
 pytestmark = pytest.mark.processes
@@ -452,3 +452,14 @@ def test_a_run_that_cannot_be_built_still_says_what_it_is(address: str, engine: 
         assert browser.status["config"] == {**engine.look_up(tickets.owner)[0].values, "fate": "none"}
     with engine.lock:
         engine._close(engine.look_up(tickets.owner)[0])
+
+
+@pytest.mark.parametrize(
+    ("host", "here"),
+    [
+        ("127.0.0.1", True), ("::1", True), ("::ffff:127.0.0.1", True), ("localhost", True),
+        ("192.168.1.7", False), ("::ffff:192.168.1.7", False), ("example.org", False), ("", False),
+    ],
+)  # fmt: skip
+def test_a_browser_on_this_machine_is_known_by_its_address(host: str, here: bool) -> None:
+    assert on_this_machine(host) is here
