@@ -269,6 +269,8 @@ class Scheduler:
 
     def _slice(self, seat: Seat) -> None:
         """Give one run its short while: steps, then the frame that is due, then its housekeeping."""
+        if seat.watched and seat.frame_owed and not seat.run.step_count:
+            self._show(seat)  # where it begins is seen, even of a run whose very first step fails
         start = now = time.perf_counter()
         while seat.due(now) and now - start < SLICE:
             self._step(seat, by_phase=seat.speed in BY_PHASE)

@@ -540,6 +540,19 @@ def test_nan_stops_the_run_and_the_last_good_frame_stays(desk: Desk) -> None:
     assert desk.status("run")["message"] is None
 
 
+def test_where_it_began_is_seen_even_if_the_very_first_step_fails(desk: Desk) -> None:
+    desk.open("run", fate="error")
+    desk.do("run", "play")
+    desk.until(lambda: desk.status("run")["state"] == "failed")
+    assert [header["step"] for header in desk.shown("run")] == [0]
+    desk.do("run", "reset")  # it begins anew, paused, and fails again
+    desk.do("run", "play")
+    desk.settle()
+    assert desk.status("run")["state"] == "failed"
+    assert [header["step"] for header in desk.shown("run")][-1] == 0
+    assert desk.frames[-1][1] >= 2  # the reset has been answered
+
+
 def test_an_error_stops_the_run_in_a_sentence_and_the_other_one_goes_on(desk: Desk) -> None:
     desk.open("run", fate="error", at=5, playing=True)
     desk.open("other", playing=True)
