@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from shared.data.emoji import GROUPS, emoji_pictures, on_white
 from shared.data.fashion_mnist import CLASSES, fashion_mnist
 from shared.live.experiment import Bars, Curves, Experiment, Frame, Heatmap, Histogram, Images, Plain, Series, knob
-from shared.models.classifier import assess, class_shares, judge
+from shared.models.classifier import FEATURES, Judgement, assess, class_shares, judge
 from shared.models.shipped import shipped_weights
 
 LOSSES = ("non_saturating", "least_squares", "hinge")
@@ -23,7 +23,8 @@ BETAS = (0.5, 0.999)  # Adam's, as Radford et al. 2015 set them: less momentum t
 SHOWN = 64  # pictures of fixed noise in every frame
 WALK = 8  # pictures on the way from one chosen sample to the other
 MOMENTS = 12  # columns of the film, at most, before the present one
-JUDGED, EVERY = 500, 100  # so many samples are judged every so many steps: about 5 % of the run's time
+JUDGED, EVERY = 500, 100  # so many samples are judged every so many steps: about 5 % of the run's time…
+PARTS = 10  # …a tenth of them in each of the last ten steps: so none takes much longer than the others
 
 
 @dataclass(frozen=True)
@@ -120,7 +121,8 @@ class ImagesGan(Experiment[ImagesGanConfig]):
     and far fewer channels; no batch normalisation in the discriminator; torch's own initial weights; the generator
     learns from the pictures that the discriminator has just judged, not from new ones.
 
-    Metrics: `loss_discriminator`, `loss_generator`; of clothes also, every EVERY steps on the same JUDGED noises:
+    Metrics: `loss_discriminator`, `loss_generator`; of clothes also, every EVERY steps, of the same JUDGED noises as
+    they were drawn in the last PARTS steps:
     `class_share_min` (share of the rarest class, 0 … 0.1), `confidence` (mean probability of the likeliest class,
     0.1 … 1), `feature_distance` (Fréchet distance to the test pictures in the classifier's features, ≥ 0; Heusel 2017).
     """
@@ -136,11 +138,12 @@ class ImagesGan(Experiment[ImagesGanConfig]):
         self.build()
         self.generator_optimizer = torch.optim.Adam(self.generator.parameters(), betas=BETAS, fused=True)
         self.discriminator_optimizer = torch.optim.Adam(self.discriminator.parameters(), betas=BETAS, fused=True)
-        self.fixed_noise = torch.randn(max(SHOWN, JUDGED), self.latent)
+        self.fixed_noise = torch.randn(JUDGED, self.latent)  # the first SHOWN of them are drawn
         self.selected = [0, 1]  # the two samples of film and walk; the gradient is the second one's
         self.film = Film()
         self.losses = Series("loss_discriminator", "loss_generator")
         self.quality = Series("feature_distance")
+        self.probabilities, self.features = torch.zeros(JUDGED, len(CLASSES)), torch.zeros(JUDGED, FEATURES)
         self.measured: dict[str, float] = {}
         self.class_shares = torch.zeros(len(CLASSES))
         self.sample()  # look at one batch, without a move, so that the first frame has scores and losses
@@ -221,11 +224,19 @@ class ImagesGan(Experiment[ImagesGanConfig]):
 
     @torch.no_grad()
     def take_stock(self, step: int) -> None:
-        """Add a moment to the film when one is due; judge the samples every EVERY steps."""
+        """Add a moment to the film when one is due; judge the samples, and take their measure every EVERY steps."""
         if self.film.due(step):
             self.film.keep(step, as_pixels(self.imagine(self.fixed_noise[:SHOWN])))
-        if self.config.dataset == "fashion_mnist" and step % EVERY == 0:
-            seen = judge(self.imagine(self.fixed_noise[:JUDGED]))
+        if self.config.dataset != "fashion_mnist":
+            return
+        before = -step % EVERY  # the next measure
+        for part in range(PARTS):
+            if step == 0 or part == PARTS - 1 - before:
+                seen = judge(self.imagine(self.fixed_noise.chunk(PARTS)[part]))
+                self.probabilities.chunk(PARTS)[part].copy_(seen.probabilities)
+                self.features.chunk(PARTS)[part].copy_(seen.features)
+        if before == 0:
+            seen = Judgement(self.probabilities, self.features)
             self.class_shares, self.measured = class_shares(seen), assess(seen)
             self.quality.record(step, feature_distance=self.measured["feature_distance"])
 

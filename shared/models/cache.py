@@ -15,7 +15,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from errno import EDQUOT, ENOSPC
-from functools import cache, cached_property
+from functools import cache, cached_property, lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from uuid import uuid4
@@ -68,23 +68,32 @@ class OpenModel:
     @cached_property
     def tokenizer(self) -> "Tokenizer":
         """Cuts text into tokens and obeys special tokens written in it: for what a chat template wrote."""
-        from tokenizers import Tokenizer
-
-        tokenizer = Tokenizer.from_file(str(self.weights.with_name("tokenizer.json")))
-        tokenizer.no_truncation()
-        tokenizer.no_padding()
-        return tokenizer
+        return self._tokenizer(obeys=True)
 
     @cached_property
     def text_tokenizer(self) -> "Tokenizer":
         """The same for what a person typed: a special token in it is text like any other."""
-        tokenizer = type(self.tokenizer).from_str(self.tokenizer.to_str())
-        tokenizer.encode_special_tokens = True
-        return tokenizer
+        return self._tokenizer(obeys=False)
+
+    def _tokenizer(self, obeys: bool) -> "Tokenizer":
+        path = self.weights.with_name("tokenizer.json")
+        return _read_tokenizer(path, path.stat().st_mtime_ns, obeys)
 
     def _read(self, name: str) -> dict[str, Any]:
         path = self.weights.with_name(name)
         return json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
+
+
+@lru_cache(8)
+def _read_tokenizer(path: Path, changed_ns: int, obeys: bool) -> "Tokenizer":
+    """Kept after its model is closed: reading it takes ten times as long as opening the weights does."""
+    from tokenizers import Tokenizer
+
+    tokenizer = Tokenizer.from_file(str(path))
+    tokenizer.no_truncation()
+    tokenizer.no_padding()
+    tokenizer.encode_special_tokens = not obeys
+    return tokenizer
 
 
 # What this process has open, by its folder, so that asking again costs nothing.

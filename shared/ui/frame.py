@@ -99,9 +99,10 @@ def show_topic(topic: Topic, now: Visit) -> None:
         st.markdown(its("idea"))
         _scene_picker(topic, scene, its, own)
         st.markdown(its(f"scenes.{scene.id}.caption"))
+    above = st.container()
     tokens = _stages(topic, scene, now, its)
     for notice in now.notices[:NOTICES]:
-        st.warning(sentence(notice.code, notice.details, now.language), icon=":material/warning:")
+        above.warning(sentence(notice.code, notice.details, now.language), icon=":material/warning:")
     if not now.lecture:
         _wait_for_stages(tokens)
         _prose(topic, scene, its, own)
@@ -139,11 +140,15 @@ def _scene_picker(topic: Topic, scene: Scene, its: Text, own: Text) -> None:
 def _stages(topic: Topic, scene: Scene, now: Visit, its: Text) -> list[str]:
     """One stage a pane, side by side. Returns the tokens of their runs."""
     watched = st.query_params.get("watch")
-    try:
-        if watched:
+    if watched:
+        try:
             the_engine().look_up(watched)
             _stage(topic, scene, 0, watched, now, its)
             return [watched]
+        except Plain:
+            now.notices.append(Plain("watched_gone"))
+            keep_in_address(watch=None)
+    try:
         tokens = [_token(topic, scene, pane, now) for pane in range(len(scene.panes))]
     except Plain as problem:
         now.notices.append(problem)

@@ -145,6 +145,18 @@ def test_views_and_metrics():
     assert heat.high == -heat.low == pytest.approx(np.abs(heat.values).max())
 
 
+def test_samples_are_judged_a_part_a_step_and_measured_when_all_are():
+    run = start()
+    with torch.no_grad():
+        run.generator[-2].bias.add_(1.0)  # other pictures than those of step 0
+    before, wanted = run.measured, images.assess(images.judge(run.imagine(run.fixed_noise)))
+    for step in range(1, images.EVERY):
+        run.take_stock(step)
+        assert run.measured == before
+    run.take_stock(images.EVERY)
+    assert run.measured == pytest.approx(wanted, rel=1e-4) and wanted["feature_distance"] != before["feature_distance"]
+
+
 def test_emoji_have_colour_and_no_clothes():
     frame = start(EMOJI).frame()
     assert frame.views["samples"].pixels.shape == (64, 32, 32, 3)

@@ -229,6 +229,14 @@ def test_another_person_has_a_run_of_their_own_and_a_viewer_only_watches(
     other.close()
 
 
+def test_a_link_to_a_run_that_is_gone_gives_one_of_your_own(page: Page, app: str) -> None:
+    stage = open_gans(page, app, "&watch=" + "x" * 32)
+    assert "has ended" in page.get_by_test_id("stAlert").inner_text()
+    assert stage.get_attribute("data-role") == "owner"
+    assert "watch" not in parse_qs(urlsplit(page.url).query)
+    wait_for(lambda: step(stage) > 5)
+
+
 def test_a_rate_that_diverges_is_said_and_reset_starts_again(page: Page, app: str) -> None:
     query = "&loss=wasserstein_gp&optimizer=sgd&lr_discriminator=0.1&lr_generator=0.1&discriminator_updates=10"
     stage = open_gans(page, app, query)
