@@ -3,6 +3,7 @@
 import numpy as np
 import torch
 from torch import Tensor, nn
+from torch.linalg import vector_norm
 
 from shared.live.experiment import Bars, Histogram, Plain
 
@@ -12,9 +13,9 @@ MOST_DRAWN = 2000  # points of a drawing
 def score_histogram(real: Tensor, fake: Tensor) -> Histogram:
     """D's raw scores of the points shown, in 30 bins from the lowest to the highest."""
     low, high = min(real.min(), fake.min()).item(), max(real.max(), fake.max()).item()
-    edges = np.linspace(low, max(high, low + 1e-3), 31, dtype=np.float32)
-    counts = {"real": np.histogram(real, edges)[0], "generated": np.histogram(fake, edges)[0]}
-    return Histogram(edges, {name: count.astype(np.float32) for name, count in counts.items()})
+    high = max(high, low + 1e-3)
+    counts = {"real": torch.histc(real, 30, low, high).numpy(), "generated": torch.histc(fake, 30, low, high).numpy()}
+    return Histogram(np.linspace(low, high, 31, dtype=np.float32), counts)
 
 
 def layer_norms(generator: nn.Module, discriminator: nn.Module, gradients: dict[str, list[Tensor]]) -> Bars:
@@ -25,7 +26,7 @@ def layer_norms(generator: nn.Module, discriminator: nn.Module, gradients: dict[
         weights = [(weight, gradient) for weight, gradient in weights_and_biases if weight.dim() == 2]
         for layer, (weight, gradient) in enumerate(weights):
             labels += [f"{who}.{layer} weight", f"{who}.{layer} gradient"]
-            norms += [weight.norm(), gradient.norm()]
+            norms += [vector_norm(weight), vector_norm(gradient)]
     return Bars(torch.stack(norms).numpy(), tuple(labels), log=True)
 
 

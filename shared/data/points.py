@@ -13,6 +13,7 @@ import torch
 from torch import Tensor
 
 BOUNDS = (-1.5, 1.5, -1.5, 1.5)
+LOW, HIGH = torch.tensor(BOUNDS[::2]), torch.tensor(BOUNDS[1::2])
 """x_low, x_high, y_low, y_high of the piece of plane that the data sets live in."""
 
 BINS = 30
@@ -60,18 +61,13 @@ def sample(name: str, count: int) -> Tensor:
 
 def sample_strokes(strokes: Tensor, count: int) -> Tensor:
     """`count` points about those of a drawing, (N, 2) with N >= 1; points outside are moved inside BOUNDS."""
-    x_low, x_high, y_low, y_high = BOUNDS
-    low = torch.tensor([x_low + MARGIN, y_low + MARGIN])
-    high = torch.tensor([x_high - MARGIN, y_high - MARGIN])
-    inside = torch.minimum(torch.maximum(strokes.float(), low), high)
+    inside = torch.minimum(torch.maximum(strokes.float(), LOW + MARGIN), HIGH - MARGIN)
     return _blurred(inside[torch.randint(len(inside), (count,))])
 
 
 def share_per_cell(x: Tensor) -> Tensor:
     """The share of points (N, 2) in each of BINS × BINS cells of the plane; outside, or NaN, counts at the edge."""
-    x_low, x_high, y_low, y_high = BOUNDS
-    low, high = torch.tensor([x_low, y_low]), torch.tensor([x_high, y_high])
-    cell = ((x - low) / (high - low) * BINS).nan_to_num(0).clamp(0, BINS - 1).long()
+    cell = ((x - LOW) / (HIGH - LOW) * BINS).nan_to_num(0).clamp(0, BINS - 1).long()
     return torch.bincount(cell[:, 1] * BINS + cell[:, 0], minlength=BINS**2) / len(x)
 
 

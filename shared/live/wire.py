@@ -23,7 +23,7 @@ import numpy as np
 
 from shared.live.experiment import Frame
 
-DTYPES = ("uint8", "int32", "float32")
+DTYPES = {np.dtype(name): name for name in ("uint8", "int32", "float32")}
 WEBP_SIDE = 16_383  # pixels, the most that the format allows
 
 
@@ -36,21 +36,21 @@ def encode(frame: Frame) -> bytes:
     }
     metrics = {name: float(value) for name, value in frame.metrics.items()}
     header = {"type": "frame", "step": frame.step, "phase": frame.phase, "metrics": metrics, "views": views}
-    return _pack(header, [(array.dtype.name, array.shape, "raw", array.tobytes()) for array in arrays])
+    return _pack(header, [(DTYPES[array.dtype], array.shape, "raw", array.tobytes()) for array in arrays])
 
 
 def _plain(value: Any, arrays: list[np.ndarray]) -> Any:
     """`value` with each array replaced by its place in `arrays`."""
     if isinstance(value, np.ndarray):
         array = value.astype(np.float32) if value.dtype == np.float64 else value
-        if array.dtype.name not in DTYPES:
-            raise TypeError(f"a view holds {', '.join(DTYPES)} arrays, not {array.dtype.name}")
+        if array.dtype not in DTYPES:
+            raise TypeError(f"a view holds {', '.join(DTYPES.values())} arrays, not {array.dtype.name}")
         arrays.append(array)
         return {"$": len(arrays) - 1}
     if isinstance(value, dict):
         return {key: _plain(item, arrays) for key, item in value.items()}
     if isinstance(value, list | tuple):
-        return [_plain(item, arrays) for item in value]
+        return [item if isinstance(item, str | float) else _plain(item, arrays) for item in value]
     return value
 
 

@@ -96,5 +96,5 @@ def _warm() -> None:
 if __name__ == "__main__":
     if hasattr(os, "nice"):
         # Training takes what is left: a click, a frame and the lecturer's own programs come first.
-        os.nice(10)
+        os.nice(5)
     main(*sys.argv[1:])

@@ -7,7 +7,6 @@ so that a browser may keep them for good.
 import hashlib
 from collections.abc import Callable, Mapping
 from functools import cache
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -66,10 +65,7 @@ class Kept(StaticFiles):
 
 
 def routes(engine: Callable[[], Engine]) -> list[Mount | Route | WebSocketRoute]:
-    """What a server must mount for stages to work: their files, Plotly's one file, and the live socket."""
-    plotly = find_spec("plotly")
-    assert plotly is not None and plotly.origin is not None
-    plotly_files = Path(plotly.origin).parent / "package_data"
+    """What a server must mount for stages to work: their files and the live socket."""
 
     async def live(socket: WebSocket) -> None:
         if not same_origin(socket):
@@ -78,7 +74,6 @@ def routes(engine: Callable[[], Engine]) -> list[Mount | Route | WebSocketRoute]
         await Stream(engine(), socket).serve(socket.path_params["token"])
 
     return [
-        Mount(f"{assets()}plotly", Kept(directory=plotly_files)),
         Mount(assets().rstrip("/"), Kept(directory=STATIC)),
         WebSocketRoute("/live/{token}", live),
     ]
@@ -100,11 +95,5 @@ def stage(
     global _component
     if _component is None:
         _component = st.components.v2.component("vivarium_stage", html="<div></div>", js=LOADER)
-    known = {
-        "token": token,
-        "socket": f"/live/{token}",
-        "assets": assets(),
-        "modules": modules(),
-        "plotly": f"{assets()}plotly/plotly.min.js",
-    }
+    known = {"token": token, "socket": f"/live/{token}", "assets": assets(), "modules": modules()}
     return _component(key=key, data=known | dict(data), on_scene_change=on_scene, on_lecture_change=on_lecture)

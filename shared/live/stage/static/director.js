@@ -170,14 +170,12 @@ export class Stage {
       theme: this.theme,
       tooltip: this.tooltip,
       language: this.data.language,
-      plotly: this.data.plotly,
       name: (id) => this.name(id),
       word: (section, key) => this.word(section, key),
       number: (value) => this.number(value),
       short: (value) => this.short(value),
       event: (event) => this.actions.send({ op: "event", event }),
       steers: () => this.role === "owner",
-      calm: () => still.matches,
     };
   }
 

@@ -10,7 +10,6 @@ import * as links from "./links.js";
 import * as plane from "./plane.js";
 import * as sketch from "./sketch.js";
 import * as tokens from "./tokens.js";
-import { forget } from "./charts.js";
 import { h, mark, write } from "./dom.js";
 
 const KINDS = { bars, curves, grid, heatmap, histogram, images, links, plane, sketch, tokens };
@@ -24,12 +23,19 @@ export class Figure {
     this.about = h("span", { class: "about" });
     context.legend = h("ul", { class: "legend" });
     context.tools = h("span", { class: "tools" });
-    context.describe = (text) => this.describe(text);
     this.body = h("div", { class: "picture" });
     const caption = h("figcaption", {}, h("span", { class: "title" }, this.title, this.about), context.legend);
     this.element = h("figure", { class: "view", "data-view": name }, caption, this.body, context.tools);
     this.element.style.setProperty("--area", name);
-    this.described = 0;
+    this.visible = true;
+    this.sight = new IntersectionObserver(
+      (entries) => {
+        this.visible = entries.at(-1).isIntersecting;
+        if (this.visible && this.stale) this.draw(this.last);
+      },
+      { rootMargin: "200px" },
+    );
+    this.sight.observe(this.element);
   }
 
   /** New words, in another language perhaps. */
@@ -45,14 +51,19 @@ export class Figure {
     write(this.title, this.context.title);
   }
 
+  /** Draw the view; below the fold, only once and again when it comes into sight. */
   draw(view) {
     const kind = KINDS[view.kind];
     if (!kind) return;
+    this.stale = !this.visible && view.kind === this.kind;
+    if (this.stale) {
+      this.last = view;
+      return;
+    }
     if (view.kind !== this.kind) {
       this.kind = view.kind;
       mark(this.element, "data-kind", view.kind);
       // A fresh element: what the other kind has drawn, and what it keeps for its element, goes with the old one.
-      forget(this.body);
       const body = h("div", { class: "picture" });
       this.body.replaceWith(body);
       this.body = body;
@@ -67,17 +78,8 @@ export class Figure {
     if (this.last) this.draw(this.last);
   }
 
-  /** For charts, whose element is no canvas: what they show, in words, at most once a second. */
-  describe(text) {
-    const now = performance.now();
-    if (now - this.described < 1000) return;
-    this.described = now;
-    mark(this.body, "role", "group");
-    mark(this.body, "aria-label", text);
-  }
-
   close() {
-    forget(this.body);
+    this.sight.disconnect();
     this.element.remove();
   }
 }

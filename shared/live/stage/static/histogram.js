@@ -1,6 +1,6 @@
 // Draws how often values fall in each bin: one outline a name, each with its own dash as well as its own colour.
 
-import { styles } from "./palette.js";
+import { dashes, styles } from "./palette.js";
 import { legend } from "./legend.js";
 import { ticks } from "./numbers.js";
 import { surfaceOf } from "./surface.js";
@@ -78,7 +78,7 @@ function drawCounts(pen, map, counts, { colour, dash }, ratio) {
   pen.globalAlpha = 1;
   pen.strokeStyle = colour;
   pen.lineWidth = 2 * ratio;
-  pen.setLineDash({ dash: [6 * ratio, 4 * ratio], dot: [2 * ratio, 3 * ratio] }[dash] ?? []);
+  pen.setLineDash(dashes(dash, ratio));
   pen.stroke();
   pen.setLineDash([]);
 }

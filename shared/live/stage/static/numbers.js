@@ -44,6 +44,27 @@ export function fill(sentence, details = {}, names = {}, language = "en") {
   });
 }
 
+/** Round numbers between two positive ones for an axis of powers: 0.1, 1, 10; the 2s and 5s too where they are near. */
+export function decades(low, high) {
+  const [from, to] = [Math.floor(Math.log10(low)), Math.ceil(Math.log10(high))];
+  const every = Math.max(1, Math.ceil((to - from) / 5));
+  const found = [];
+  for (let power = from; power <= to; power += every)
+    for (const m of to - from > 2 ? [1] : [1, 2, 5]) found.push(Number((m * 10 ** power).toPrecision(3)));
+  const inside = found.filter((value) => value >= low && value <= high);
+  return inside.length > 1 ? inside : ticks(low, high);
+}
+
+/** An axis' numbers as texts, with the decimals that tell one from the next. */
+export function tickTexts(values, language = "en") {
+  const step = Math.abs(values[1] - values[0]);
+  const largest = Math.max(...values.map(Math.abs));
+  if (!(step >= 1e-3) || largest >= 1e7) return values.map((value) => short(value, language));
+  const decimals = Math.max(0, ...values.map((value) => (String(value).split(".")[1] ?? "").length));
+  const options = { minimumFractionDigits: decimals, maximumFractionDigits: decimals, useGrouping: largest >= 1e4 ? "always" : false };
+  return values.map((value) => format(language, options).format(value));
+}
+
 /** Three to six round numbers between low and high, for an axis. */
 export function ticks(low, high, wanted = 4) {
   const span = high - low;

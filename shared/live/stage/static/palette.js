@@ -14,6 +14,10 @@ export const category = (index, dark) => CATEGORIES[dark ? "dark" : "light"][ind
 export const SHAPES = ["circle", "diamond", "cross", "triangle", "square"];
 export const DASHES = ["solid", "dash", "dot", "dashdot", "longdash"];
 
+/** What a dash is, in device pixels. */
+export const dashes = (dash, ratio) =>
+  ({ dash: [6, 4], dot: [2, 3], dashdot: [6, 3, 2, 3], longdash: [10, 4] }[dash] ?? []).map((length) => length * ratio);
+
 /** Colour, marker and dash for each name, so that no two names of one picture look alike. */
 export function styles(names, dark) {
   const colours = CATEGORIES[dark ? "dark" : "light"];
