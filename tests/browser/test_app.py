@@ -335,3 +335,21 @@ def test_stage_root_is_unique_per_pane(page: Page, app: str) -> None:
     wait_for(lambda: state(first) == "playing" and state(second) == "playing")
     control(first, "pause").click()
     wait_for(lambda: state(first) == "paused" and state(second) == "paused")
+
+
+def test_a_curve_tells_its_exact_values_under_the_mouse(page: Page, app: str) -> None:
+    stage = open_gans(page, app)
+    pause(stage)
+    control(stage, "reset").click()
+    for count in range(4):
+        wait_for(lambda count=count: step(stage) == count)
+        control(stage, "step").click()
+    wait_for(lambda: step(stage) == 4)
+    box = stage.locator("[data-view=losses] canvas").bounding_box()
+    assert box
+    page.mouse.move(box["x"] + box["width"] - 14, box["y"] + 0.5 * box["height"])
+    wait_for(stage.locator(".tip").is_visible)
+    lines = stage.locator(".tip").inner_text().splitlines()
+    shown = stage.locator("[data-metric=loss_generator]").inner_text()
+    assert int(lines[0].replace(",", "")) == step(stage) - 1  # the update before the step shown is the last one noted
+    assert lines[2].split(": ")[1] == shown
