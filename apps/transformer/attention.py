@@ -276,7 +276,7 @@ class Attention(Experiment[AttentionConfig]):
         pairs = zip((one, two), (self.model.sentence(hidden[self.reached]) for hidden in self.other), strict=False)
         same = [Bars((a @ b).reshape(1).numpy(), ("similarity",), -1.0, 1.0) for a, b in pairs]
         same = same or [Bars(np.zeros(0, np.float32), ())] * 2  # there is no second sentence
-        return same[0], same[1], 1 - (one @ two).item()
+        return same[0], same[1], (one - two).square().sum().item() / 2  # 1 - cos of unit vectors, without its rounding
 
     # -- what a person does ------------------------------------------------------------------------------------
 

@@ -23,6 +23,7 @@ from assets.build.card import write_card
 
 DATA, WEIGHTS = (Path(__file__).parents[1] / folder for folder in ("data", "weights"))
 EVALUATED, FIRST_EVALUATED = 20, 1_000_000  # games of an evaluation, and the seed of the first copy
+IN_SPANISH = dict(zip(CHECKPOINTS, ("novato", "principiante", "avanzado", "experto"), strict=True))
 CURVE_ROOM = 400  # rows kept of a learning curve
 SAVED_EVERY = 60.0  # seconds
 SNAPSHOT_EVERY = 50_000  # decisions
@@ -138,6 +139,7 @@ def ship(game: str, folder: Path, at: list[int], command: str, seed: int) -> Non
         first, last = FIRST_EVALUATED, FIRST_EVALUATED + EVALUATED - 1
         write_card(
             WEIGHTS / f"{name}.card.toml", [path], title=f"PPO agent for {game}, {checkpoint}",
+            title_es=f"Agente PPO de {game.capitalize()}, {IN_SPANISH[checkpoint]}",
             licence="MIT, like the app", made_by=command, pages=["reinforcement"],
             source=f"Trained for this app on {game} of the Arcade Learning Environment.",
             how=f"{decisions:,} decisions ({4 * decisions:,} frames), {seconds / 3600:.2f} hours of one core of an AMD "

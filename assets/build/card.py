@@ -1,8 +1,8 @@
 """Write the card that lies beside a shipped asset: where it comes from, under what licence, how it was made.
 
-A card is a TOML file, `<name>.card.toml`, with `title`, `licence`, `source`, `made_by`, `how`, for weights also `pages`
-(the folders in apps/ that use them), and a table `[sha256]` of the files that it speaks for, which
-`tests/shared/test_weights.py` recomputes.
+A card is a TOML file, `<name>.card.toml`, with `title`, `licence`, `source`, `made_by`, `how`, for weights also
+`title_es` (the title in Spanish) and `pages` (the folders in apps/ that use them), and a table `[sha256]` of the files
+that it speaks for, which `tests/shared/test_weights.py` recomputes.
 """
 
 import json

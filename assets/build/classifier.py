@@ -85,6 +85,7 @@ def write(model: Classifier, full: float, epochs: int) -> None:
         WEIGHTS / "fashion_classifier.card.toml",
         [path],
         title="Classifier of Fashion-MNIST pictures",
+        title_es="Clasificador de las imágenes de Fashion-MNIST",
         licence="MIT, like the app; trained on Fashion-MNIST (MIT, © 2017 Zalando SE)",
         source="Trained for this app on all 60,000 training pictures of Fashion-MNIST; no test picture was used.",
         made_by=f"python -m assets.build.classifier --epochs {epochs}",

@@ -84,6 +84,7 @@ def write(run: ImagesGan, average: nn.Module, width: int, steps: int) -> None:
         licence = "CC BY-SA 4.0, as the strictest of the drawings it learned from (see data/emoji/index.json)"
     write_card(
         WEIGHTS / f"{name}.card.toml", [path], title=f"Generator and discriminator of {run.config.dataset}",
+        title_es=f"Generador y discriminador de {run.config.dataset}",
         licence=licence, source="Trained for this app on the pictures that it ships in assets/data/.",
         made_by=f"python -m assets.build.gans_images --dataset {run.config.dataset} --width {width} "
         f"--dense-units {run.config.dense_units} --steps {steps}",

@@ -99,6 +99,7 @@ def write(env: str, diary: Diary, best: dict[str, torch.Tensor]) -> None:
     how += f"{earned[0]:g}. Half precision; the evaluations are of the rounded weights."
     write_card(
         WEIGHTS / f"{file_name(env)}.card.toml", [path], title=f"An agent of {env}, from clueless to expert",
+        title_es=f"Un agente de {env}, de novato a experto",
         licence="MIT, like the app", source=f"Trained for this app on Gymnasium's {env} (MIT).",
         made_by=f"python -m assets.build.reinforcement --env {env}", how=how, pages=["reinforcement"],
     )  # fmt: skip

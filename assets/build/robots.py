@@ -135,6 +135,7 @@ def write(training: Training) -> None:
     write_card(
         WEIGHTS / f"{name}.card.toml", [WEIGHTS / f"{name}.safetensors"],
         title=f"TD3 agents of {robot}, from clueless to expert",
+        title_es=f"Agentes TD3 de {robot}, de novato a experto",
         licence="MIT, like the app", source=f"Trained for this app in Gymnasium's {ROBOTS[robot].id} (MIT) on MuJoCo "
         "(Apache-2.0).",
         made_by=f"python -m assets.build.robots {robot} --seed {training.seed} --every {training.every} "

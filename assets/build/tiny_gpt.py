@@ -82,6 +82,7 @@ def write(run: TinyGpt, best: Gpt, at: int, least: float, steps: int) -> None:
     )
     write_card(
         WEIGHTS / f"{SHIPPED}.card.toml", [path], title="Tiny GPT, decoder-only, of Spanish sayings",
+        title_es="GPT diminuto, solo descodificador, de refranes españoles",
         licence=f"MIT, like the app; trained on data/{config.text}.txt (presumed public domain)",
         source="Trained for this app on the text that it ships in assets/data/.",
         made_by=f"python -m assets.build.tiny_gpt --steps {steps}",

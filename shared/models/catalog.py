@@ -40,7 +40,7 @@ class Model:
 
     id: str
     task: str
-    architecture: str
+    architecture: Mapping[str, str]  # by language
     parameters: int
     licence: str
     sources: tuple[Source, ...]
@@ -90,7 +90,7 @@ def read_cards(folder: Path) -> dict[str, Model]:
                 models[Path(name).stem] = Model(
                     id=Path(name).stem,
                     task="own",
-                    architecture=card["title"],
+                    architecture={"en": card["title"], "es": card["title_es"]},
                     parameters=count_parameters(folder / name),
                     licence=card["licence"],
                     sources=(Source("shipped", str(folder / name)),),

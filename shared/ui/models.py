@@ -31,7 +31,7 @@ def _model(now: Visit, its: Text, model: Model, state: State) -> None:
     """One model: its words, how it stands, its two buttons, and what went wrong the last time."""
     about, buttons = st.columns([4, 1])
     about.markdown(f"**{model.id}**: {its(f'models.tasks.{model.task}')} · {_standing(its, model, state)}")
-    about.caption(" · ".join(_facts(its, model, state)))
+    about.caption(" · ".join(_facts(its, now, model, state)))
     warming = the_warming()
     if model.shipped is None and not state.bytes:
         busy = warming.share(model.id) is not None
@@ -57,10 +57,10 @@ def _standing(its: Text, model: Model, state: State) -> str:
     return its(f"models.states.{'shipped' if model.shipped else 'ready' if state.bytes else 'absent'}")
 
 
-def _facts(its: Text, model: Model, state: State) -> list[str]:
+def _facts(its: Text, now: Visit, model: Model, state: State) -> list[str]:
     """Architecture, size, licence, source, pages and last use, as far as they are known."""
     size = f"{(state.bytes or model.size) / 1e6:.1f}"
-    facts = [model.architecture, its("models.size", size=size, licence=model.licence)]
+    facts = [model.architecture[now.language], its("models.size", size=size, licence=model.licence)]
     kind, _, name = (state.source or "download").partition(" ")
     source = its(f"models.sources.{kind}", name=name)
     facts.append(its("models.source", source=source, pages=", ".join(model.pages) or its("models.no_page")))

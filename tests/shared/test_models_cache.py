@@ -4,6 +4,8 @@ import gc
 import logging
 import os
 import re
+import shutil
+import subprocess
 import sys
 import threading
 import time
@@ -286,6 +288,30 @@ def test_a_full_disk_is_named(one):
     with pytest.raises(Plain, match="no room on the disk") as problem:
         cache.open("one")
     assert code(problem) == "model_disk"
+
+
+@contextmanager
+def small_disk(folder: Path, kilobytes: int) -> Iterator[None]:
+    """A disk of its own at `folder`. Skips the test where the system lets nobody make one."""
+    folder.mkdir()
+    command = ["mount", "-t", "tmpfs", "-o", f"size={kilobytes}k", "tmpfs", str(folder)]
+    if shutil.which("mount") is None or subprocess.run(command, capture_output=True).returncode:
+        pytest.skip("a disk can be mounted by root alone")
+    try:
+        yield
+    finally:
+        subprocess.run(["umount", str(folder)], check=True)
+
+
+def test_a_disk_that_fills_in_the_middle_is_named_and_left_clean(one, tmp_path):
+    """The model is larger than its catalog says, so that nothing is known beforehand."""
+    with small_disk(tmp_path / "disk", kilobytes=512):
+        cache = cache_of(tmp_path / "disk", replace(one.models["one"], parameters=1000))
+        with pytest.raises(Plain, match="no room on the disk") as problem:
+            cache.open("one")
+        assert code(problem) == "model_disk"
+        assert cache.state("one").bytes == 0
+        assert not list((tmp_path / "disk").glob("*.part"))
 
 
 def test_a_folder_that_cannot_be_written_is_named(one, tmp_path):

