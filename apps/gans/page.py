@@ -83,6 +83,7 @@ def patient(case: clinic.Case) -> Scene:
         id=case.id,
         experiment="gans/points",
         layout=("plane plane losses", "plane plane accuracy", "modes scores norms"),
+        projected=("plane plane losses", "plane plane modes", "plane plane scores"),
         metrics=("modes_covered", "high_quality", "movement", "generator_gradient_norm", "loss_generator"),
         knobs=("loss", *RATES, *TURNS, "instance_noise"),
         preset=case.knobs,
@@ -100,6 +101,7 @@ GANS = Topic(
             id="points",
             experiment="gans/points",
             layout=("plane plane losses", "plane plane accuracy", "scores norms norms"),
+            projected=("plane plane losses", "plane plane accuracy", "plane plane scores"),
             metrics=(*QUALITY, "loss_discriminator", "loss_generator", "generator_gradient_norm"),
             knobs=(
                 "dataset", *TURNS, *RATES, "loss", "instance_noise", "latent_dimension", "latent_distribution",
