@@ -15,13 +15,12 @@ from torch import Tensor, nn
 from shared.data.emoji import GROUPS, emoji_pictures, on_white
 from shared.data.fashion_mnist import CLASSES, fashion_mnist
 from shared.live.experiment import Bars, Curves, Experiment, Frame, Heatmap, Histogram, Images, Plain, Series, knob
-from shared.models.classifier import FEATURES, Judgement, assess, class_shares, judge
+from shared.models.classifier import FEATURES, assess, class_shares, conclude, look
 from shared.models.shipped import shipped_weights
 
 LOSSES = ("non_saturating", "least_squares", "hinge")
 BETAS = (0.5, 0.999)  # Adam's, as Radford et al. 2015 set them: less momentum than usual
-SHOWN = 64  # pictures of fixed noise in every frame
-WALK = 8  # pictures on the way from one chosen sample to the other
+SHOWN, WALK = 64, 8  # pictures of fixed noise in every frame, and on the way from one chosen sample to the other
 MOMENTS = 12  # columns of the film, at most, before the present one
 JUDGED, EVERY = 500, 100  # so many samples are judged every so many steps: about 5 % of the run's time…
 PARTS = 10  # …a tenth of them in each of the last ten steps: so none takes much longer than the others
@@ -122,9 +121,9 @@ class ImagesGan(Experiment[ImagesGanConfig]):
     learns from the pictures that the discriminator has just judged, not from new ones.
 
     Metrics: `loss_discriminator`, `loss_generator`; of clothes also, every EVERY steps, of the same JUDGED noises as
-    they were drawn in the last PARTS steps:
-    `class_share_min` (share of the rarest class, 0 … 0.1), `confidence` (mean probability of the likeliest class,
-    0.1 … 1), `feature_distance` (Fréchet distance to the test pictures in the classifier's features, ≥ 0; Heusel 2017).
+    drawn in the last PARTS steps: `class_share_min` (of the rarest class, 0 … 0.1), `confidence` (mean probability of
+    the likeliest class, 0.1 … 1), `feature_distance` (Fréchet distance to the test pictures in the classifier's
+    features, ≥ 0; Heusel 2017).
     """
 
     id = "gans/images"
@@ -141,11 +140,9 @@ class ImagesGan(Experiment[ImagesGanConfig]):
         self.fixed_noise = torch.randn(JUDGED, self.latent)  # the first SHOWN of them are drawn
         self.selected = [0, 1]  # the two samples of film and walk; the gradient is the second one's
         self.film = Film()
-        self.losses = Series("loss_discriminator", "loss_generator")
-        self.quality = Series("feature_distance")
-        self.probabilities, self.features = torch.zeros(JUDGED, len(CLASSES)), torch.zeros(JUDGED, FEATURES)
+        self.losses, self.quality = Series("loss_discriminator", "loss_generator"), Series("feature_distance")
+        self.features = torch.zeros(JUDGED, FEATURES)  # of the fixed noise's pictures, to the classifier
         self.measured: dict[str, float] = {}
-        self.class_shares = torch.zeros(len(CLASSES))
         self.sample()  # look at one batch, without a move, so that the first frame has scores and losses
         self.score()
         self.loss_discriminator = discriminator_loss(config.loss, self.real_scores, self.fake_scores).item()
@@ -227,22 +224,19 @@ class ImagesGan(Experiment[ImagesGanConfig]):
         """Add a moment to the film when one is due; judge the samples, and take their measure every EVERY steps."""
         if self.film.due(step):
             self.film.keep(step, as_pixels(self.imagine(self.fixed_noise[:SHOWN])))
-        if self.config.dataset != "fashion_mnist":
-            return
-        before = -step % EVERY  # the next measure
-        for part in range(PARTS):
-            if step == 0 or part == PARTS - 1 - before:
-                seen = judge(self.imagine(self.fixed_noise.chunk(PARTS)[part]))
-                self.probabilities.chunk(PARTS)[part].copy_(seen.probabilities)
-                self.features.chunk(PARTS)[part].copy_(seen.features)
-        if before == 0:
-            seen = Judgement(self.probabilities, self.features)
-            self.class_shares, self.measured = class_shares(seen), assess(seen)
-            self.quality.record(step, feature_distance=self.measured["feature_distance"])
+        if self.config.dataset == "fashion_mnist":
+            left = -step % EVERY  # steps until the next measure
+            for part, noise in enumerate(self.fixed_noise.chunk(PARTS)):
+                if step == 0 or part == PARTS - 1 - left:
+                    self.features.chunk(PARTS)[part].copy_(look(self.imagine(noise)))
+            if left == 0:
+                seen = conclude(self.features)
+                self.class_shares, self.measured = class_shares(seen), assess(seen)
+                self.quality.record(step, feature_distance=self.measured["feature_distance"])
 
     def frame(self) -> Frame:
         """The fixed noise as it is drawn now, and what surrounds it."""
-        first, second = (self.fixed_noise[i] for i in self.selected)
+        first, second = self.fixed_noise[self.selected]
         with torch.no_grad():
             drawn = self.imagine(torch.cat([self.fixed_noise[:SHOWN], latent_walk(first, second, WALK)]))
         pixels = as_pixels(drawn)
@@ -258,15 +252,14 @@ class ImagesGan(Experiment[ImagesGanConfig]):
         if self.config.dataset == "fashion_mnist":
             views["classes"] = Bars(self.class_shares.numpy().copy(), CLASSES)
             views["quality"] = Curves(self.quality.curves(), log=True)
-        losses = {"loss_discriminator": self.loss_discriminator, "loss_generator": self.loss_generator}
-        return Frame(losses | self.measured, views)
+        metrics = {"loss_discriminator": self.loss_discriminator, "loss_generator": self.loss_generator}
+        return Frame(metrics | self.measured, views)
 
     def gradient(self, picture: Tensor) -> Heatmap:
         """∂L_G/∂pixels of one picture (C, H, W), summed over colours: where negative, brighter fools D better."""
-        picture = picture[None].clone().requires_grad_()
-        loss = generator_loss(self.config.loss, self.discriminator(picture).squeeze(1))
-        (slope,) = torch.autograd.grad(loss, picture)
-        values = slope[0].sum(0).numpy()
+        picture = picture.clone().requires_grad_()
+        loss = generator_loss(self.config.loss, self.discriminator(picture[None]).squeeze(1))
+        values = torch.autograd.grad(loss, picture)[0].sum(0).numpy()
         end = float(np.abs(values).max()) or 1.0
         return Heatmap(values, -end, end)
 

@@ -58,12 +58,22 @@ class Judgement(NamedTuple):
     features: Tensor
 
 
-@torch.no_grad()
 def judge(images: Tensor) -> Judgement:
-    """The shipped classifier on float32 (N, 1, 28, 28) in -1 … 1, in pieces that fit in a processor's cache."""
-    model = fashion_classifier()
-    features = torch.cat([model.features(piece) for piece in images.to(memory_format=torch.channels_last).split(50)])
-    return Judgement(model.head(features).softmax(1), features)
+    """The shipped classifier on float32 (N, 1, 28, 28) in -1 … 1."""
+    return conclude(look(images))
+
+
+@torch.no_grad()
+def look(images: Tensor) -> Tensor:
+    """The features of pictures alone, (N, 64), in pieces that fit in a processor's cache."""
+    pieces = images.to(memory_format=torch.channels_last).split(50)
+    return torch.cat([fashion_classifier().features(piece) for piece in pieces])
+
+
+@torch.no_grad()
+def conclude(features: Tensor) -> Judgement:
+    """What the classifier makes of features that it has seen."""
+    return Judgement(fashion_classifier().head(features).softmax(1), features)
 
 
 class Gaussian(NamedTuple):

@@ -13,6 +13,7 @@ from apps.gans import images
 from apps.gans.images import Film, ImagesGan, ImagesGanConfig, generator_loss, latent_walk
 from shared.live.experiment import Plain, configure
 from shared.live.wire import encode
+from shared.models.classifier import assess, judge
 
 TINY = ImagesGanConfig(width=4, latent_dimension=4, batch_size=8)
 EMOJI = dataclasses.replace(TINY, dataset="emoji", emoji_group="food_drink")
@@ -149,7 +150,7 @@ def test_samples_are_judged_a_part_a_step_and_measured_when_all_are():
     run = start()
     with torch.no_grad():
         run.generator[-2].bias.add_(1.0)  # other pictures than those of step 0
-    before, wanted = run.measured, images.assess(images.judge(run.imagine(run.fixed_noise)))
+    before, wanted = run.measured, assess(judge(run.imagine(run.fixed_noise)))
     for step in range(1, images.EVERY):
         run.take_stock(step)
         assert run.measured == before
@@ -220,7 +221,7 @@ def shipped_judgement():
     run = start(ImagesGanConfig(start="shipped"))
     with torch.no_grad():
         noise = torch.randn(1000, run.latent, generator=torch.Generator().manual_seed(7))
-        return images.judge(torch.cat([run.imagine(piece) for piece in noise.split(100)]))
+        return judge(torch.cat([run.imagine(piece) for piece in noise.split(100)]))
 
 
 def test_shipped_weights_draw_every_class(shipped_judgement):
