@@ -13,7 +13,7 @@ from apps.reinforcement.a3c import A3C
 from apps.reinforcement.agent import Agent
 from apps.reinforcement.ddpg import DDPG
 from apps.reinforcement.dqn import DQN
-from apps.reinforcement.environments import WORLDS, Environments
+from apps.reinforcement.environments import EVALUATED, FIRST_EVALUATED, WORLDS, Environments
 from apps.reinforcement.players import PAGES, Album, Player
 from apps.reinforcement.ppo import PPO
 from apps.reinforcement.reinforce import Reinforce
@@ -22,7 +22,6 @@ from shared.live.experiment import Bars, Curves, Experiment, Frame, Plain, Serie
 
 ALGORITHMS = ("dqn", "reinforce", "a3c", "ppo", "ddpg")
 STRIDE = 8  # steps of the environment in one step of the run, so that algorithms can be raced
-EVALUATED, FIRST_EVALUATED = 20, 1_000_000  # episodes of an evaluation, and the seed of the first one's start
 SNAPSHOT_EVERY = 1000  # steps of the environment between two snapshots, at first
 RECENT = 100  # episodes in the mean return
 
@@ -98,6 +97,7 @@ class Control(Experiment[ControlConfig]):
         self.evaluations = Series("evaluation_return")
         self.evaluation: float | None = None  # the last one
         self.held: float | None = None  # what the person does; None: they do not play
+        self.pressed = False  # whether they hold a key at this moment
 
     # -- acting and learning -------------------------------------------------------------------------------
 
@@ -133,15 +133,8 @@ class Control(Experiment[ControlConfig]):
 
     def evaluate(self) -> float:
         """Mean return of EVALUATED episodes of the greedy policy, always from the same starts; nothing is by lot."""
-        for place in range(EVALUATED):
-            self.judges.begin(place, FIRST_EVALUATED + place)
-        playing, earned = list(range(EVALUATED)), 0.0
-        while playing:
-            out = self.agent.acting(self.judges.observations[playing])
-            step = self.judges.step(self.agent.choose(out, 0.0), playing)
-            earned += sum(self.judges.finished)
-            playing = [place for place, over in zip(playing, step.ended, strict=True) if not over]
-        return earned / EVALUATED
+        earned = self.judges.play(lambda seen: self.agent.choose(self.agent.acting(seen), 0.0), FIRST_EVALUATED)
+        return sum(earned) / len(earned)
 
     # -- the stage -----------------------------------------------------------------------------------------
 
@@ -154,7 +147,10 @@ class Control(Experiment[ControlConfig]):
         if self.held is not None:
             action = np.array(self.held) if self.agent.world.discrete else np.array([self.held], np.float32)
             if self.person.move(action):
-                self.held = None  # until they press a key again
+                if self.pressed:
+                    self.begin_together()  # the key still held counts on
+                else:
+                    self.held = None  # until they press a key again
 
     def begin_together(self) -> None:
         """Everybody back to one start, another one than last time."""
@@ -172,12 +168,14 @@ class Control(Experiment[ControlConfig]):
             self.begin_together()
 
     def on_event(self, event: Mapping[str, Any]) -> None:
-        """A person holds a key, or lets go; the first one begins their episode, together with the agent's."""
+        """A person holds a key, or lets go; the first one begins their episode, together with the agent's, and so does
+        one that is still held when an episode is over."""
         keys, way = self.agent.world.keys, str(event.get("direction"))
         if event.get("kind") != "hold" or (way and way not in keys):
             super().on_event(event)  # raises
         if self.held is None and way:
             self.begin_together()
+        self.pressed = bool(way)
         if way in keys and (way or self.held is not None):
             self.held = float(keys[way])
 

@@ -4,7 +4,7 @@ An episode is the seed of its start and the actions since: a checkpoint holds th
 """
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -15,6 +15,7 @@ from gymnasium.error import DependencyNotInstalled
 from shared.live.experiment import Plain
 
 MOST = 2**31  # seeds of the starts go up to this
+EVALUATED, FIRST_EVALUATED = 20, 1_000_000  # episodes of an evaluation, and the seed of the first one's start
 
 
 @dataclass(frozen=True)
@@ -164,6 +165,20 @@ class Environments:
         self.returns[place] += float(reward)
         self.observations[place] = observation / self.scale
         return float(reward), bool(terminated)
+
+    def play(self, policy: Callable[[np.ndarray], np.ndarray], first_seed: int) -> list[float]:
+        """One whole episode of each copy, from starts of their own; returns what each earned, the shortest first.
+
+        policy: what to do in each of some states, (N, O) → actions. first_seed: of the first copy's start.
+        """
+        for place in range(len(self.copies)):
+            self.begin(place, first_seed + place)
+        playing, earned = list(range(len(self.copies))), list[float]()
+        while playing:
+            step = self.step(policy(self.observations[playing]), playing)
+            earned += self.finished
+            playing = [place for place, over in zip(playing, step.ended, strict=True) if not over]
+        return earned
 
     def state_dict(self) -> dict[str, Any]:
         """Seeds and actions: all else follows from them."""

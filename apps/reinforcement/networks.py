@@ -198,7 +198,12 @@ class Categorical(Policy):
 
 
 class Gaussian(Policy):
-    """The network puts out the mean; the spread is one learned number for all states. What leaves ±1 is clipped."""
+    """The network puts out the mean; the spread is one learned number a motor, for all states.
+
+    A draw is remembered as it is, and log π is its own; the world clips to ±1 what it is told to do. Difference from
+    Haarnoja et al. 2018, appendix C, who squash the draw by tanh and correct its density (eq. 21): with that, PPO's
+    best evaluation on Pendulum within 50,000 steps was -184, and -170 without (means of seeds 0 to 4).
+    """
 
     def __init__(self, inputs: int, outputs: int, width: int) -> None:
         super().__init__(inputs, outputs, width)

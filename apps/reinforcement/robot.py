@@ -14,14 +14,13 @@ import numpy as np
 from apps.reinforcement.agent import Agent
 from apps.reinforcement.bodies import Body
 from apps.reinforcement.ddpg import DDPG
-from apps.reinforcement.environments import ROBOTS, Environments
+from apps.reinforcement.environments import EVALUATED, FIRST_EVALUATED, ROBOTS, Environments
 from apps.reinforcement.experts import LEVELS, Expert, become, expert
 from apps.reinforcement.ppo import PPO
 from shared.live.experiment import Bars, Curves, Experiment, Frame, Plain, Series, View, knob
 
 TICK = 1 / 60  # s from picture to picture
 MEMORY, BATCH = 100_000, 128  # of TD3 and DDPG, in steps
-EVALUATED, FIRST_EVALUATED = 20, 1_000_000  # episodes of an evaluation, and the seed of the first one's start
 RECENT, TAIL = 100, 300  # training episodes in the mean return; points of the curves along an episode
 NOBODY = "none"  # the checkpoint of an agent that has learned nothing, with this run's own weights
 
@@ -134,15 +133,8 @@ class Robot(Experiment[RobotConfig]):
 
     def evaluate(self) -> float:
         """Mean return of EVALUATED episodes of the greedy policy, always from the same starts; nothing is by lot."""
-        for place in range(EVALUATED):
-            self.judges.begin(place, FIRST_EVALUATED + place)
-        playing, earned = list(range(EVALUATED)), 0.0
-        while playing:
-            out = self.agent.acting(self.judges.observations[playing])
-            step = self.judges.step(self.agent.choose(out, 0.0), playing)
-            earned += sum(self.judges.finished)
-            playing = [place for place, over in zip(playing, step.ended, strict=True) if not over]
-        return earned / EVALUATED
+        earned = self.judges.play(lambda seen: self.agent.choose(self.agent.acting(seen), 0.0), FIRST_EVALUATED)
+        return sum(earned) / len(earned)
 
     # -- what a person does --------------------------------------------------------------------------------
 

@@ -31,15 +31,7 @@ SHARES = {"beginner": 0.25, "advanced": 0.65}  # of the way from the first diary
 def evaluate(agent: DDPG, robot: str, episodes: int, first_seed: int) -> np.ndarray:
     """What the policy earns without noise in each of `episodes`, (episodes,)."""
     judges = Environments(robot, episodes, first_seed)
-    for place in range(episodes):
-        judges.begin(place, first_seed + place)
-    playing, earned = list(range(episodes)), list[float]()
-    while playing:
-        out = agent.acting(judges.observations[playing])
-        step = judges.step(agent.choose(out, 0.0), playing)
-        earned += judges.finished
-        playing = [place for place, over in zip(playing, step.ended, strict=True) if not over]
-    return np.array(earned)
+    return np.array(judges.play(lambda seen: agent.choose(agent.acting(seen), 0.0), first_seed))
 
 
 def snapshot(agent: DDPG) -> dict[str, torch.Tensor]:

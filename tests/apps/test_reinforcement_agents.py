@@ -141,12 +141,32 @@ def test_gaussian_is_torchs():
     actions = policy.draw(out)
     theirs = torch.distributions.Normal(policy.body(rows), policy.log_std.exp())
     log_probs, entropy = policy(rows, torch.from_numpy(actions))
-    torch.testing.assert_close(log_probs, theirs.log_prob(torch.from_numpy(actions)).sum(1))
+    wanted = theirs.log_prob(torch.from_numpy(actions)).sum(1)
+    torch.testing.assert_close(log_probs, wanted)
     torch.testing.assert_close(entropy, theirs.entropy().sum(1))
+    weights = list(policy.parameters())
+    for own, other in zip(
+        torch.autograd.grad(log_probs.sum(), weights), torch.autograd.grad(wanted.sum(), weights), strict=True
+    ):
+        torch.testing.assert_close(own, other)
     np.testing.assert_allclose(policy.log_probs(out, actions), log_probs.detach().numpy(), atol=1e-5)
     many = policy.draw(np.zeros((20_000, 1), np.float32))
     assert many.std() == pytest.approx(np.exp(-0.7), rel=0.03)
     assert policy.draw(out, 0.0) is out
+
+
+def test_the_density_is_of_the_draw_and_the_world_clips_it():
+    """Whoever learns is given what was drawn, outside ±1 too, so that a ratio begins at 1."""
+    seeded()
+    world = Environments("Pendulum", 64)
+    policy = Gaussian(3, 1, 16)
+    out = policy.quick(world.observations)
+    drawn = policy.draw(out)
+    step = world.step(drawn)
+    assert np.abs(drawn).max() > 1 and np.array_equal(step.actions, drawn)
+    assert all(np.abs(copy[-1]) <= 1 for copy in world.actions)  # what was done
+    now, _ = policy(torch.from_numpy(step.observations), torch.from_numpy(step.actions))
+    np.testing.assert_allclose(np.exp(now.detach().numpy() - policy.log_probs(out, step.actions)), 1, atol=1e-5)
 
 
 # -- losses and targets ----------------------------------------------------------------------------------------

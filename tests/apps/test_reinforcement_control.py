@@ -141,6 +141,7 @@ def test_a_person_steers_from_the_agents_start_until_their_episode_is_over():
     assert np.array_equal(run.experiment.person.observation, before)  # nobody plays
     run.send({"kind": "hold", "direction": "right"})
     assert run.experiment.person.seed == run.experiment.shown.seed
+    run.send({"kind": "hold", "direction": ""})  # in CartPole it is pushed on
     steps = 0
     while run.experiment.held is not None:
         run.advance()
@@ -150,6 +151,19 @@ def test_a_person_steers_from_the_agents_start_until_their_episode_is_over():
     assert run.frame().views["returns"].levels == {"person": steps}
     run.send({"kind": "hold", "direction": ""})
     assert run.experiment.held is None  # letting go starts nothing
+
+
+def test_a_key_still_held_counts_in_the_next_episode():
+    """From a new start, again the agent's; only who has let go must press again."""
+    run = after(1, algorithm="dqn", pace=10.0)
+    run.send({"kind": "hold", "direction": "right"})
+    first = run.experiment.person.seed
+    while run.experiment.person.earned is None:
+        run.advance()
+    person, shown = run.experiment.person, run.experiment.shown
+    assert run.experiment.held == 1.0 and person.seed == shown.seed > first
+    run.advance()
+    assert person.so_far == shown.so_far == 1 and person.action == [1.0]
 
 
 def test_no_key_held_means_no_push_where_there_is_such_a_thing():

@@ -22,24 +22,14 @@ from playwright.sync_api import Browser, BrowserContext, Locator, Page
 from websockets.exceptions import ConnectionClosed
 from websockets.sync.client import connect
 
+from tests.bench.report import conclude, report
 from tests.browser import drive
 from tests.browser.drive import browser, control, family_of, read, server, stage_of
-
-SHORT: list[str] = []
 
 
 def wait_for(condition: Callable[[], object], seconds: float = drive.PATIENCE) -> None:
     """Asked often: what is waited for here is measured."""
     drive.wait_for(condition, seconds, every=0.02)
-
-
-def report(name: str, value: float, unit: str, goal: str) -> None:
-    """One line; `goal` is ">= 40" or "<= 50"."""
-    sign, bound = goal.split()
-    met = value >= float(bound) if sign == ">=" else value <= float(bound)
-    if not met:
-        SHORT.append(name)
-    print(f"{name} {value:.4g} {unit} {goal}{'' if met else '  SHORT'}", flush=True)
 
 
 def p95(values: list[float]) -> float:
@@ -537,8 +527,7 @@ def main() -> int:
         learning()
     if options.only in "models":
         models()
-    print(f"{len(SHORT)} short{': ' + ', '.join(SHORT) if SHORT else ''}")
-    return 1 if SHORT else 0
+    return conclude()
 
 
 if __name__ == "__main__":

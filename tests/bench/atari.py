@@ -23,7 +23,8 @@ from torch import Tensor, nn
 
 from apps.reinforcement.atari_agent import PixelNetwork, PixelPPO, Settings, patches, trained
 from apps.reinforcement.atari_games import Games
-from tests.bench.__main__ import SHORT, open_scene, rates, report, stage_of
+from tests.bench.__main__ import open_scene, rates, stage_of
+from tests.bench.report import conclude, report
 from tests.browser import drive
 from tests.browser.drive import browser, server
 
@@ -215,8 +216,7 @@ def main() -> int:
     for measure in (deciding, learning, playing):
         if options.only in measure.__name__:
             measure()
-    print(f"{len(SHORT)} short{': ' + ', '.join(SHORT) if SHORT else ''}")
-    return 1 if SHORT else 0
+    return conclude()
 
 
 if __name__ == "__main__":

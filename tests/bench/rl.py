@@ -26,14 +26,14 @@ from stable_baselines3.common.callbacks import BaseCallback
 from stable_baselines3.common.env_util import make_vec_env
 from stable_baselines3.common.noise import NormalActionNoise
 
-from apps.reinforcement.control import EVALUATED, FIRST_EVALUATED, Control
-from apps.reinforcement.environments import WORLDS
+from apps.reinforcement.control import Control
+from apps.reinforcement.environments import EVALUATED, FIRST_EVALUATED, WORLDS
 from apps.reinforcement.gridworld import LEARNING, Gridworld
 from shared.live.run import Run
+from tests.bench.report import conclude, report
 
 ALLOWANCE = 0.05  # of the range from random to best, by which ours may earn less
 JUDGEMENTS = 5  # in the last fifth of a run; its end is their mean, since a single one of them jumps
-SHORT: list[str] = []
 
 
 @dataclass(frozen=True)
@@ -82,15 +82,6 @@ PAIRS = {
         20_000, -1250.0, -150.0, env="Pendulum", noise=0.1, policy={"net_arch": [400, 300]},
     ),
 }  # fmt: skip
-
-
-def report(name: str, value: float, unit: str, goal: str) -> None:
-    """One line; `goal` is ">= 40" or "<= 50"."""
-    sign, bound = goal.split()
-    met = value >= float(bound) if sign == ">=" else value <= float(bound)
-    if not met:
-        SHORT.append(name)
-    print(f"{name} {value:.4g} {unit} {goal}{'' if met else '  SHORT'}", flush=True)
 
 
 def judged_at(steps: int) -> list[int]:
@@ -194,7 +185,7 @@ def main() -> None:
     for name, pair in PAIRS.items():
         if arguments.only in name:
             race(name, pair, arguments.seeds)
-    sys.exit(bool(SHORT))
+    sys.exit(conclude())
 
 
 if __name__ == "__main__":

@@ -98,16 +98,21 @@ function fillAtlas(state, { pixels }, { count, columns, rows, w, h }) {
   state.pen.putImageData(state.image, 0, 0);
 }
 
+/** Each name under its picture; where the pictures after it have none, it begins with its own and has their room too. */
 function drawLabels(pen, view, grid, context) {
   const size = Math.round(grid.labelHeight / 1.35);
   pen.font = `${size}px ${context.theme.font}`;
   pen.fillStyle = context.theme.text;
-  pen.textAlign = "center";
   pen.textBaseline = "top";
   for (let i = 0; i < grid.count; i++) {
+    if (!view.labels[i]) continue;
+    let next = i + 1;
+    while (next < grid.count && next % grid.columns && !view.labels[next]) next++;
     const [x, y] = corner(grid, i);
-    const label = view.labels[i] ? context.name(view.labels[i]) : "";
-    if (label) pen.fillText(label, x + grid.cellWidth / 2, y + grid.cellHeight + 1, grid.cellWidth + grid.gap);
+    const alone = next === i + 1;
+    pen.textAlign = alone ? "center" : "left";
+    const room = (next - i) * (grid.cellWidth + grid.gap);
+    pen.fillText(context.name(view.labels[i]), x + (alone ? grid.cellWidth / 2 : 0), y + grid.cellHeight + 1, room);
   }
 }
 
