@@ -11,7 +11,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from apps.reinforcement import saliency
-from apps.reinforcement.atari_agent import CHECKPOINTS, PixelNetwork, patches, patches_of, trained
+from apps.reinforcement.atari_agent import CHECKPOINTS, TEMPERATURE, PixelNetwork, choose, patches, patches_of, trained
 from apps.reinforcement.atari_games import PLAYABLE, STICKY, Console
 from apps.reinforcement.networks import softmax
 from shared.live.experiment import Bars, Curves, Experiment, Frame, Images, Plain, Series, View, knob
@@ -42,7 +42,7 @@ class AtariConfig:
     player: str = knob("agent", choices=PLAYERS, live=True)
     checkpoint: str = knob("expert", choices=CHECKPOINTS, live=True)  # how much the agent had learned
     sticky: bool = knob(True, live=True)  # the console repeats the last frame's action with a chance of 0.25
-    temperature: float = knob(1.0, low=0.0, high=3.0, live=True)  # of the agent's policy; 0 = always the likeliest
+    temperature: float = knob(TEMPERATURE, low=0.0, high=3.0, live=True)  # of the policy; 0 = always the likeliest
     saliency: str = knob("off", choices=("off", *SALIENCIES), live=True)
 
 
@@ -153,10 +153,7 @@ class Atari(Experiment[AtariConfig]):
             return int(np.random.randint(len(self.console.actions)))
         if self.config.player == "human":
             return action_for(self.held, self.console.names)
-        if self.config.temperature == 0:
-            return int(self.logits.argmax())
-        # The largest of logits with Gumbel noise falls as softmax says (Maddison et al. 2014).
-        return int((self.logits / self.config.temperature + np.random.gumbel(size=self.logits.shape)).argmax())
+        return int(choose(self.logits[None], self.config.temperature)[0])
 
     def press(self) -> None:
         """One frame of the console."""

@@ -19,6 +19,7 @@ from shared.live.experiment import Plain
 from shared.models.shipped import shipped_weights
 
 CHECKPOINTS = ("clueless", "beginner", "advanced", "expert")  # of each game that agents are shipped for
+TEMPERATURE = 0.25  # that the page plays with at first, as the scores on the cards were played
 PATCH = 4  # pixels a side
 # Processors without these instructions emulate bfloat16, which is slower than float32.
 PRECISION = torch.bfloat16 if torch.cpu._is_avx512_bf16_supported() else torch.float32
@@ -39,6 +40,14 @@ def patches(observations: np.ndarray) -> Tensor:
 def patches_of(pictures: Tensor) -> Tensor:
     """The same for a tensor of any type: (N, 4, 84, 84) → (N, 21, 21, 64)."""
     return F.pixel_unshuffle(pictures, PATCH).permute(0, 2, 3, 1)
+
+
+def choose(logits: np.ndarray, temperature: float) -> np.ndarray:
+    """Actions, (N,), drawn by softmax(logits / temperature); at 0, the likeliest. logits: (N, actions)."""
+    if temperature == 0:
+        return logits.argmax(axis=1)
+    # The largest of logits with Gumbel noise falls as softmax says (Maddison et al. 2014).
+    return (logits / temperature + np.random.gumbel(size=logits.shape)).argmax(axis=1)
 
 
 class PixelNetwork(nn.Module):
@@ -123,8 +132,7 @@ class PixelPPO:
         """Draw an action for each copy, int64 (copies,), and remember why."""
         t = self.filled
         self.seen[t], logits, self.values[t] = self.look(observations)
-        # The largest of logits with Gumbel noise falls as softmax says (Maddison et al. 2014).
-        self.actions[t] = (logits + np.random.gumbel(size=logits.shape)).argmax(axis=1)
+        self.actions[t] = choose(logits, 1.0)
         logs = logits - logits.max(axis=1, keepdims=True)
         logs -= np.log(np.exp(logs).sum(axis=1, keepdims=True))
         self.log_probs[t] = logs[np.arange(len(logs)), self.actions[t]]

@@ -17,7 +17,7 @@ import numpy as np
 import torch
 from safetensors.torch import load_file, save_file
 
-from apps.reinforcement.atari_agent import CHECKPOINTS, PixelNetwork, PixelPPO, Settings, patches
+from apps.reinforcement.atari_agent import CHECKPOINTS, TEMPERATURE, PixelNetwork, PixelPPO, Settings, choose, patches
 from apps.reinforcement.atari_games import STICKY, Games
 from assets.build.card import write_card
 
@@ -107,7 +107,7 @@ def train(game: str, folder: Path, steps: int, until: int, seed: int, sticky: fl
 
 @torch.no_grad()
 def scores(network: PixelNetwork, game: str) -> list[float]:
-    """What each of 20 copies earns in its first game, with sticky actions, drawing from the policy as it is."""
+    """What each of 20 copies earns in its first game, with sticky actions, playing as the page does at first."""
     torch.manual_seed(0)
     np.random.seed(0)
     games = Games(game, EVALUATED, STICKY)
@@ -115,7 +115,7 @@ def scores(network: PixelNetwork, game: str) -> list[float]:
     earned: dict[int, float] = {}
     while len(earned) < EVALUATED:
         logits, _ = network(patches(games.observations))
-        games.step((logits.numpy() + np.random.gumbel(size=logits.shape)).argmax(axis=1))
+        games.step(choose(logits.numpy(), TEMPERATURE))
         for copy, score in games.over.items():
             earned.setdefault(copy, score)
     return [earned[copy] for copy in range(EVALUATED)]
@@ -133,7 +133,8 @@ def ship(game: str, folder: Path, at: list[int], command: str, seed: int) -> Non
         network.load_state_dict({key: tensor.float() for key, tensor in weights.items()})
         earned = scores(network, game)
         seconds = max((row[1] for row in curve if row[0] <= decisions), default=0.0)
-        about = {"game": game, "decisions": decisions, "seconds": seconds, "score": f"{np.mean(earned):.2f}"}
+        about = {"game": game, "decisions": decisions, "seconds": seconds, "temperature": f"{TEMPERATURE:g}"}
+        about["score"] = f"{np.mean(earned):.2f}"
         path = WEIGHTS / f"{name}.safetensors"
         save_file(weights, path, {key: str(value) for key, value in about.items()})
         first, last = FIRST_EVALUATED, FIRST_EVALUATED + EVALUATED - 1
@@ -144,8 +145,8 @@ def ship(game: str, folder: Path, at: list[int], command: str, seed: int) -> Non
             source=f"Trained for this app on {game} of the Arcade Learning Environment.",
             how=f"{decisions:,} decisions ({4 * decisions:,} frames), {seconds / 3600:.2f} hours of one core of an AMD "
             f"EPYC processor with bfloat16 instructions, one thread, seed {seed}. Score over {EVALUATED} games with "
-            f"sticky actions ({STICKY}), drawn from the policy at temperature 1, console seeds {first} to {last}: "
-            f"{np.mean(earned):.2f} on average, from {min(earned):.0f} to {max(earned):.0f}. Kept in half precision.",
+            f"sticky actions ({STICKY}), drawn from the policy at temperature {TEMPERATURE:g}, console seeds {first} to "
+            f"{last}: {np.mean(earned):.2f} on average, from {min(earned):.0f} to {max(earned):.0f}. Kept in half precision.",
         )  # fmt: skip
         print(name, decisions, f"{np.mean(earned):.2f}", sorted(earned), flush=True)
     write_curve(game, curve, command)
