@@ -145,8 +145,9 @@ def ship(game: str, folder: Path, at: list[int], command: str, seed: int) -> Non
             source=f"Trained for this app on {game} of the Arcade Learning Environment.",
             how=f"{decisions:,} decisions ({4 * decisions:,} frames), {seconds / 3600:.2f} hours of one core of an AMD "
             f"EPYC processor with bfloat16 instructions, one thread, seed {seed}. Score over {EVALUATED} games with "
-            f"sticky actions ({STICKY}), drawn from the policy at temperature {TEMPERATURE:g}, console seeds {first} to "
-            f"{last}: {np.mean(earned):.2f} on average, from {min(earned):.0f} to {max(earned):.0f}. Kept in half precision.",
+            f"sticky actions ({STICKY}), drawn from the policy at temperature {TEMPERATURE:g}, console seeds {first} "
+            f"to {last}: {np.mean(earned):.2f} on average, from {min(earned):.0f} to {max(earned):.0f}. Kept in half "
+            "precision.",
         )  # fmt: skip
         print(name, decisions, f"{np.mean(earned):.2f}", sorted(earned), flush=True)
     write_curve(game, curve, command)
