@@ -84,14 +84,19 @@ class AtariTraining(Experiment[AtariTrainingConfig]):
 
     def step(self) -> None:
         """One decision in every copy, or, while any are due, one minibatch."""
-        start = time.perf_counter()
-        self.improve() if self.agent.pending else self.play()
+        start, learning = time.perf_counter(), bool(self.agent.pending)
+        self.improve() if learning else self.play()
         self.seconds += time.perf_counter() - start
+        self.measure(learned=learning and not self.agent.pending)
+
+    def measure(self, learned: bool) -> None:
+        """Decisions a second, over whole rounds of playing and learning; until the first is over, so far."""
         since, before = self.timed
         elapsed = self.seconds - since
-        if elapsed > TIMED or not since:
+        over = learned and elapsed > TIMED
+        if over or not since:
             self.rate = (self.decisions - before) / max(1e-9, elapsed)
-        if elapsed > TIMED:
+        if over:
             self.timed = (self.seconds, self.decisions)
 
     def play(self) -> None:
