@@ -40,7 +40,7 @@ class AtariConfig:
 
     game: str = knob("pong", choices=PLAYABLE)
     player: str = knob("agent", choices=PLAYERS, live=True)
-    checkpoint: str = knob("expert", choices=CHECKPOINTS, live=True)  # how much the agent had learned
+    checkpoint: str = knob("expert", choices=CHECKPOINTS, scale="ordered", live=True)  # how much the agent had learned
     sticky: bool = knob(True, live=True)  # the console repeats the last frame's action with a chance of 0.25
     temperature: float = knob(TEMPERATURE, low=0.0, high=3.0, live=True)  # of the policy; 0 = always the likeliest
     saliency: str = knob("off", choices=("off", *SALIENCIES), live=True)

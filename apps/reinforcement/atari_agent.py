@@ -13,7 +13,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from apps.reinforcement.agent import finite
-from apps.reinforcement.networks import adam
+from apps.reinforcement.networks import adam, softmax
 from apps.reinforcement.ppo import advantages, clipped_loss
 from shared.live.experiment import Plain
 from shared.models.shipped import shipped_weights
@@ -50,30 +50,45 @@ def choose(logits: np.ndarray, temperature: float) -> np.ndarray:
     return (logits / temperature + np.random.gumbel(size=logits.shape)).argmax(axis=1)
 
 
-class PixelNetwork(nn.Module):
-    """π(a | s) and V(s) from one body, which is the network of Mnih et al. 2013: 16 filters, 32 filters, 256 units.
+class PixelBody(nn.Module):
+    """What an agent makes of what it sees, before it decides: the network of Mnih et al. 2013, with 16 filters, 32
+    filters and 256 units. Subclasses add heads, and then `begin`."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.near = nn.Conv2d(4 * PATCH**2, 16, 2)  # 8 x 8 pixels, stride 4 → (N, 16, 20, 20)
+        self.far = nn.Conv2d(16, 32, 4, stride=2)  # → (N, 32, 9, 9)
+        self.mixed = nn.Linear(32 * 9 * 9, 256)
+
+    def begin(self, heads: tuple[tuple[nn.Linear, float], ...]) -> None:
+        """Orthogonal weights, as long as each layer's gain says."""
+        for layer, gain in ((self.near, 2**0.5), (self.far, 2**0.5), (self.mixed, 2**0.5), *heads):
+            nn.init.orthogonal_(layer.weight, gain)
+            nn.init.zeros_(layer.bias)
+        self.to(memory_format=torch.channels_last)
+
+    def features(self, seen: Tensor) -> Tensor:
+        """Patches, uint8 or float (N, 21, 21, 64) → float32 (N, 256)."""
+        with torch.autocast("cpu", PRECISION, enabled=torch.float32 != PRECISION):
+            pixels = (seen if seen.is_floating_point() else seen.to(PRECISION)) / 255
+            x = F.relu(self.near(pixels.permute(0, 3, 1, 2)))
+            x = F.relu(self.far(x))
+            return F.relu(self.mixed(x.flatten(1))).float()
+
+
+class PixelNetwork(PixelBody):
+    """π(a | s) and V(s) from one body.
 
     forward: patches, uint8 or float (N, 21, 21, 64) → logits (N, actions) and values (N,), float32.
     """
 
     def __init__(self, actions: int) -> None:
         super().__init__()
-        self.near = nn.Conv2d(4 * PATCH**2, 16, 2)  # 8 x 8 pixels, stride 4 → (N, 16, 20, 20)
-        self.far = nn.Conv2d(16, 32, 4, stride=2)  # → (N, 32, 9, 9)
-        self.mixed = nn.Linear(32 * 9 * 9, 256)
         self.policy, self.value = nn.Linear(256, actions), nn.Linear(256, 1)
-        gains = ((self.near, 2**0.5), (self.far, 2**0.5), (self.mixed, 2**0.5), (self.policy, 0.01), (self.value, 1.0))
-        for layer, gain in gains:
-            nn.init.orthogonal_(layer.weight, gain)
-            nn.init.zeros_(layer.bias)
-        self.to(memory_format=torch.channels_last)
+        self.begin(((self.policy, 0.01), (self.value, 1.0)))
 
     def forward(self, seen: Tensor) -> tuple[Tensor, Tensor]:
-        with torch.autocast("cpu", PRECISION, enabled=torch.float32 != PRECISION):
-            pixels = (seen if seen.is_floating_point() else seen.to(PRECISION)) / 255
-            x = F.relu(self.near(pixels.permute(0, 3, 1, 2)))
-            x = F.relu(self.far(x))
-            x = F.relu(self.mixed(x.flatten(1))).float()
+        x = self.features(seen)
         # What is chosen and what is learned hang on small differences: these are taken in full precision.
         with torch.autocast("cpu", enabled=False):
             return self.policy(x), self.value(x).squeeze(1)
@@ -189,6 +204,10 @@ class PixelPPO:
         self.settings = replace(self.settings, clip=clip, entropy_weight=entropy_weight)
         for group in self.optimizer.param_groups:
             group["lr"] = learning_rate
+
+    def opinion(self, observation: np.ndarray) -> np.ndarray:
+        """π(· | s), (actions,), of one uint8 (4, 84, 84)."""
+        return softmax(self.look(observation[None])[1])[0]
 
     def state_dict(self) -> dict[str, Any]:
         """What has been learned; a rollout under way is not kept, since its games cannot be."""

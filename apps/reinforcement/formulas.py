@@ -3,6 +3,7 @@
 from apps.reinforcement import (
     a3c,
     atari_agent,
+    atari_dqn,
     ddpg,
     dqn,
     gridworld,
@@ -79,6 +80,8 @@ ACTOR = Formula("actor", r"\nabla_\theta J = \mathbb{E}\big[\nabla_a Q(s, a)\, \
     r"_{a = \mu_\theta(s)}", ddpg.DDPG.improve_actor)
 PIXEL_OBJECTIVE = Formula("pixel_objective", r"L = L^\text{CLIP} - c_1 \big(V_\theta(s_t) - V_t^\text{target}\big)^2"
     r" + c_2\, S[\pi_\theta](s_t)", atari_agent.PixelPPO.improve)
+PIXEL_TARGET = Formula("pixel_target", r"a' = \arg\max_a Q_\theta(s', a), \qquad y = r + \gamma\, Q_{\theta^-}(s', a')",
+    atari_dqn.PixelDQN.target)
 PERTURBATION = Formula("perturbation", r"S(i, j) = \tfrac{1}{2} \big\lVert \pi(s) - \pi\big(s \odot (1 - m_{ij})"
     r" + \mathrm{blur}(s) \odot m_{ij}\big) \big\rVert^2", saliency.perturbation)
 SLOPE = Formula("slope", r"S(i, j) = \max_c \Big|\, \frac{\partial \log \pi(a^* \mid s)}{\partial s_{cij}} \Big|",

@@ -13,6 +13,7 @@ from apps.reinforcement.formulas import (
     N_STEP,
     OPTIMALITY,
     PIXEL_OBJECTIVE,
+    PIXEL_TARGET,
     POLICY_GRADIENT,
     Q_LEARNING,
     REINFORCE,
@@ -32,7 +33,8 @@ EARNED = ("episodes", "greedy_return", "optimal_return")
 GRID = ("grid", "own_grid")
 LEARNED = ("episodes", "episode_return", "episode_return_mean_100")
 LOOKS = ("checkpoint", "game", "saliency", "temperature", "sticky")
-PROGRESS = ("decisions", "frames_seen", "decisions_per_second", "episode_return", "entropy", "shipped_hours")
+PROGRESS = ("decisions", "frames_seen", "decisions_per_second", "episode_return", "entropy", "epsilon", "remembered",
+            "shipped_hours")  # fmt: skip
 HEADLINES = ("score", "shipped_score", "episode_return", "value", "lives", "episodes", "decisions_per_second")
 INSIDE = ("epsilon", "remembered", "clipped", "copy_age")  # each of some algorithms alone
 LIVE = ("learning_rate_factor", "clip", "pace", "temperature")
@@ -45,8 +47,7 @@ REINFORCEMENT = Topic(
     icon=":material/explore:",
     scenes=(
         Scene(
-            id="gridworld",
-            experiment="reinforcement/gridworld",
+            id="gridworld", experiment="reinforcement/gridworld",
             layout=("grid grid returns", "grid grid action_values"),
             metrics=(*BACKUP, "episode_return", "person_return", "optimal_return"),
             knobs=(
@@ -56,8 +57,7 @@ REINFORCEMENT = Topic(
             code=(UPDATE, Q_LEARNING, SARSA, EXPECTED_SARSA, TRACES),
         ),
         Scene(
-            id="discount",
-            experiment="reinforcement/gridworld",
+            id="discount", experiment="reinforcement/gridworld",
             layout=("grid grid grid", "returns action_values visits"),
             metrics=("discounted_next", "target", "new_value", *EARNED),
             knobs=("discount", "algorithm", *GRID),
@@ -65,8 +65,7 @@ REINFORCEMENT = Topic(
             code=(RETURN, OPTIMALITY, EXPECTATION),
         ),
         Scene(
-            id="exploration",
-            experiment="reinforcement/gridworld",
+            id="exploration", experiment="reinforcement/gridworld",
             layout=("grid grid", "returns visits"),
             metrics=("episode_return", *EARNED),
             knobs=("epsilon", "algorithm", "learning_rate", "discount", "initial_value", *GRID),
@@ -124,8 +123,7 @@ REINFORCEMENT = Topic(
                    "hand", "evaluate_every"),
         ),
         Scene(
-            id="non_differentiable",
-            experiment="reinforcement/non_differentiable",
+            id="non_differentiable", experiment="reinforcement/non_differentiable",
             layout=("answers answers scores", "answers answers variance", "answers answers gradients"),
             metrics=("score_through_metric", "score_surrogate", "score_reinforce", "reward", "expected_reward"),
             knobs=("task", "learning_rate", "baseline", "spread", "batch_size"),
@@ -142,9 +140,11 @@ REINFORCEMENT = Topic(
             panes=({"checkpoint": "clueless"}, {"checkpoint": "expert"}), together=("game", "sticky"),
         ),
         Scene(
-            id="atari_training", experiment="reinforcement/atari_training", code=(PIXEL_OBJECTIVE, CLIP, ADVANTAGE),
-            layout=("games games returns", "games games losses"), metrics=PROGRESS,
-            knobs=("game", "checkpoint", "learning_rate", "clip", "entropy_weight", "copies", "rollout"),
+            id="atari_training", experiment="reinforcement/atari_training", metrics=PROGRESS,
+            layout=("games games returns", "games games losses"), preset={"game": "breakout"},
+            code=(PIXEL_OBJECTIVE, CLIP, ADVANTAGE, PIXEL_TARGET, TD_TARGET),
+            knobs=("game", "algorithm", "checkpoint", "learning_rate_factor", "clip", "entropy_weight", "rollout",
+                   "replay_size", "copies"),
         ),
     ),
 )  # fmt: skip

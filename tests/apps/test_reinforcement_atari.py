@@ -12,9 +12,10 @@ import torch.nn.functional as F
 from safetensors.torch import load_file, save_file
 from torch import nn
 
-from apps.reinforcement import atari_games, saliency
+from apps.reinforcement import atari_dqn, atari_games, saliency
 from apps.reinforcement.atari import Atari, action_for
 from apps.reinforcement.atari_agent import CHECKPOINTS, PixelPPO, Settings, patches, patches_of, trained
+from apps.reinforcement.atari_dqn import PictureReplay, PixelDQN
 from apps.reinforcement.atari_games import PLAYABLE, Console, Games
 from apps.reinforcement.atari_training import AtariTraining
 from shared.data.learning_curves import learning_curve
@@ -356,6 +357,136 @@ def test_training_begins_with_a_shipped_agent_and_leaves_it_as_it_is():
     assert not torch.equal(run.experiment.agent.network.policy.weight, shipped_one.policy.weight)
     assert torch.equal(trained("pong", "expert", 6)[0].policy.weight, shipped_one.policy.weight)
     assert "shipped_agent" in run.frame().views["returns"].series
+
+
+# -- DQN ---------------------------------------------------------------------------------------------------
+
+
+def played(replay: PictureReplay, games: Games, moments: int) -> list[tuple[np.ndarray, ...]]:
+    """What a rollout by lot saw, did and brought, as the replay was told it."""
+    draw, told = np.random.default_rng(0), []
+    for _ in range(moments):
+        seen = games.observations
+        replay.see(patches(seen))
+        actions = draw.integers(games.actions, size=len(seen))
+        result = games.step(actions)
+        begins = result.ended & ~games.observations[:, :-1].any(axis=(1, 2, 3))
+        assert set(np.flatnonzero(begins)) == set(games.over)
+        replay.add(actions, result.rewards, result.ended, begins)
+        told.append((seen, actions, result.rewards, result.ended, begins))
+    return told
+
+
+@pytest.mark.parametrize("rows", [400, 150])  # with room for all, and gone round
+def test_the_memory_gives_back_exactly_what_was_seen_also_where_games_end(rows):
+    replay, games = PictureReplay(3 * rows, 3), Games("breakout", 3)
+    games.begin(0)
+    told = played(replay, games, 380)
+    moments = np.arange(replay.oldest, replay.moment - 1)
+    assert len(replay) == 3 * len(moments) and len(moments) >= rows - 5 - (rows == 400) * 16
+    assert any(told[t][4].any() for t in moments)  # at least one game ended
+    for copy in range(3):
+        everywhere = np.full(len(moments), copy)
+        for offset, found in ((0, replay.seen(moments, everywhere)), (1, replay.seen(moments + 1, everywhere))):
+            lay_there = np.stack([told[t + offset][0][copy] for t in moments])
+            assert torch.equal(found, patches(lay_there))
+
+
+def test_what_is_drawn_from_the_memory_happened():
+    replay, games = PictureReplay(300, 2), Games("breakout", 2)
+    games.begin(1)
+    told = played(replay, games, 200)
+    np.random.seed(0)
+    batch = replay.sample(64)
+    happened = {
+        (patches(seen[[c]]).numpy().tobytes(), int(actions[c]), float(rewards[c]), float(ended[c]))
+        for seen, actions, rewards, ended, _ in told
+        for c in range(2)
+    }
+    for i in range(64):
+        row = (batch.seen[i].numpy().tobytes(), int(batch.actions[i]), float(batch.rewards[i]), float(batch.ended[i]))
+        assert row in happened
+
+
+def test_a_decision_is_remembered_in_one_picture():
+    replay = PictureReplay(50_000, 16)
+    assert sum(v.nbytes for v in vars(replay).values() if isinstance(v, np.ndarray)) < 50_000 * 7100
+
+
+def test_double_dqn_lets_one_network_choose_and_the_other_judge():
+    torch.manual_seed(0)
+    agent = PixelDQN(3, atari_dqn.Settings(copies=2, discount=0.5), 1000)
+    following = torch.randint(0, 256, (4, 21, 21, 64), dtype=torch.uint8)
+    with torch.no_grad():
+        agent.network.worth.bias += torch.tensor([0.0, 9.0, 0.0])  # it chooses action 1 everywhere,
+        agent.target_network.worth.bias += torch.tensor([50.0, 0.0, 0.0])  # which is not the other one's best
+        worth = agent.target_network(following)[:, 1]
+    rewards, ended = torch.tensor([1.0, 0.0, -1.0, 1.0]), torch.tensor([0.0, 0.0, 0.0, 1.0])
+    expected = [1 + 0.5 * worth[0], 0.5 * worth[1], -1 + 0.5 * worth[2], 1.0]
+    torch.testing.assert_close(agent.target(rewards, ended, following), torch.tensor(expected))
+
+
+def test_dqn_finds_what_pays_and_its_target_network_waits():
+    """Two copies that see the same; action 1 pays, the others do not, and each decision is an end."""
+    torch.manual_seed(0)
+    np.random.seed(0)
+    settings = atari_dqn.Settings(
+        copies=2, warm_up=64, update_every=4, batch=32, renew_every=10_000, learning_rate=1e-3
+    )
+    agent = PixelDQN(3, settings, 1000)
+    seen = np.random.default_rng(0).integers(0, 256, (2, 4, 84, 84)).astype(np.uint8)
+    before = [weight.clone() for weight in agent.target_network.parameters()]
+    assert agent.epsilon == 1
+    for _ in range(120):
+        actions = agent.act(seen)
+        agent.learn(np.where(actions == 1, 7.0, 0.0), np.ones(2, bool), seen)
+        while agent.pending:
+            agent.improve()
+    assert agent.updates > 30 and 0.99 < agent.epsilon < 1
+    assert agent.opinion(seen[0]).argmax() == 1 and agent.opinion(seen[0])[1] == pytest.approx(1, abs=0.2)
+    assert all(map(torch.equal, before, agent.target_network.parameters()))
+    agent.renew()
+    assert all(map(torch.equal, agent.network.parameters(), agent.target_network.parameters()))
+
+
+DQN = {"algorithm": "dqn", "replay_size": 1000, "copies": 16}
+
+
+def test_two_trainings_of_dqn_with_one_seed_are_one():
+    run, other = training(**DQN), training(**DQN)
+    for _ in range(48):
+        run.advance()
+        other.advance()
+    metrics = run.frame().metrics
+    assert metrics["updates"] >= 5 and metrics["decisions"] == 16 * (48 - metrics["updates"])
+    assert metrics["remembered"] == metrics["decisions"] - 16 and metrics["epsilon"] < 1
+    assert differences(run.frame(), other.frame()) == []
+    for _ in range(100):  # the memory is full
+        run.advance()
+    assert run.frame().metrics["remembered"] <= 1000
+
+
+def test_dqn_goes_on_from_a_checkpoint_with_all_but_its_memory(tmp_path: Path):
+    run = training(**DQN)
+    for _ in range(48):
+        run.advance()
+    run.save(tmp_path / "some.checkpoint")
+    assert (tmp_path / "some.checkpoint").stat().st_size < 20e6
+    copy = Run.load(AtariTraining, tmp_path / "some.checkpoint")
+    for name in ("network", "target_network"):
+        one, other = (getattr(r.experiment.agent, name).state_dict() for r in (run, copy))
+        assert all(torch.equal(one[key], other[key]) for key in one)
+    agent = copy.experiment.agent
+    assert (agent.epsilon, agent.updates) == (run.experiment.agent.epsilon, run.experiment.agent.updates)
+    assert len(agent.replay) == 0
+    while agent.updates == run.experiment.agent.updates:
+        copy.advance()
+    assert copy.frame().metrics["updates"] == run.experiment.agent.updates + 1
+
+
+def test_dqn_cannot_go_on_from_an_agent_of_ppo():
+    with pytest.raises(Plain, match="The checkpoint expert is PPO"):
+        training(checkpoint="expert", **DQN)
 
 
 # -- what is shipped ---------------------------------------------------------------------------------------

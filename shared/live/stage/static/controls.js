@@ -22,6 +22,7 @@ export class Controls {
     this.play = this.button("play", "play", () => stage.actions.toggle(), "big");
     this.seed = this.seedField();
     this.speed = this.speedList();
+    this.remedies = []; // each shows its button, or hides it
     const steering = [
       this.play,
       this.button("step", "step", () => stage.actions.step()),
@@ -47,10 +48,12 @@ export class Controls {
     return h("button", { type: "button", class: look, "data-control": control, title: text, onclick: press }, icon(ICONS[picture]), h("span", { class: "text" }, text));
   }
 
-  /** Live knobs that one press moves on the running run. */
+  /** Live knobs that one press moves on the running run; not there while they all stand where it would move them. */
   remedy({ id, label, knobs }) {
     const press = () => Object.entries(knobs).forEach(([name, value]) => this.stage.actions.send({ op: "knob", name, value }));
-    return h("button", { type: "button", class: "remedy", "data-control": `remedy:${id}`, onclick: press }, label);
+    const button = h("button", { type: "button", class: "remedy", "data-control": `remedy:${id}`, hidden: true, onclick: press }, label);
+    this.remedies.push((config) => (button.hidden = Object.entries(knobs).every(([name, value]) => config[name] === value)));
+    return button;
   }
 
   speedList() {
@@ -99,6 +102,7 @@ export class Controls {
       this.play.title = stage.word("controls", control);
       this.play.replaceChildren(icon(ICONS[control]), h("span", { class: "text" }, stage.word("controls", control)));
     }
+    for (const remedy of this.remedies) remedy(status.config ?? {});
     const over = status.state === "done" || status.state === "failed";
     this.play.disabled = over || status.state === "loading";
     for (const name of ["step", "phase"]) {
