@@ -140,7 +140,9 @@ class Scheduler:
             return
         finally:
             self.entering("", 0.0)
-        self.seats[key] = seat = Seat(key, run, playing=playing, saved_at=time.perf_counter())
+        self.seats[key] = seat = Seat(
+            key, run, playing=playing, speed=run.experiment_class.speed, saved_at=time.perf_counter()
+        )
         self._status(seat)
         self._weigh(seat)
 

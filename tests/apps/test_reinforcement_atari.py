@@ -573,3 +573,14 @@ def test_the_page_is_there_without_the_emulator():
     code += "import apps.reinforcement.page\nfor name in catalogue():\n    find(name)\n"
     code += "from shared.live.run import Run\nRun(find('reinforcement/gridworld'), {}, 0).advance()"
     subprocess.run([sys.executable, "-c", code], cwd=ROOT, check=True)
+
+
+@pytest.mark.processes
+def test_a_game_begins_at_its_own_speed():
+    engine = Engine(workers=1)
+    try:
+        owner = Person(engine, engine.open("reinforcement/atari", {}, 0, "someone").owner)
+        until(lambda: owner.state == "paused", "the run")
+        assert owner.run.status["speed"] == "game"
+    finally:
+        engine.close()
