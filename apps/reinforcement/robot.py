@@ -198,7 +198,7 @@ class Robot(Experiment[RobotConfig]):
         diary, steps = self.shipped.diary, self.shipped.steps[self.config.checkpoint]
         now = np.array([[steps, diary[:, 1].min()], [steps, diary[:, 1].max()]], np.float32)
         series |= {"diary": diary, "this_checkpoint": now}
-        return Curves(series, {"score": self.shipped.scores[self.config.checkpoint]})
+        return Curves(series, {"its_mean": self.shipped.scores[self.config.checkpoint]})
 
 
 def along(numbers: list[float]) -> np.ndarray:

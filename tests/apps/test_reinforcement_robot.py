@@ -318,7 +318,7 @@ def test_another_checkpoint_takes_over_in_mid_run():
     assert run.frame().views["returns"].series["this_checkpoint"][0, 0] == steps["clueless"] == 0
     run.set_knob("checkpoint", "expert")
     assert run.frame().views["returns"].series["this_checkpoint"][0, 0] == steps["expert"]
-    assert run.frame().views["returns"].levels == {"score": expert("HalfCheetah").scores["expert"]}
+    assert run.frame().views["returns"].levels == {"its_mean": expert("HalfCheetah").scores["expert"]}
 
 
 def test_an_expert_learns_on_from_what_it_can_do():
