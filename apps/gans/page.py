@@ -117,6 +117,7 @@ GANS = Topic(
             metrics=QUALITY,
             knobs=("loss", "dataset", *RATES, "discriminator_updates"),
             panes=clinic.RACE,
+            told_by="loss",
             code=(HINGE, LEAST_SQUARES, PENALTY, NOISE),
         ),
         Scene(

@@ -142,7 +142,7 @@ export class Controls {
     const said = [stage.word("states", status.state), `${stage.word("readout", "step")} ${step}`];
     if (stage.role === "viewer") said.unshift(stage.word("states", "watching"));
     if (status.state === "playing" && status.steps_per_second) {
-      const speed = stage.number(Number(status.steps_per_second.toPrecision(2)));
+      const speed = stage.short(Number(status.steps_per_second.toPrecision(2)));
       said.push(`${speed} ${stage.word("readout", "steps_per_second")}`);
     }
     return said.join(" · ");

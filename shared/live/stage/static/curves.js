@@ -1,7 +1,7 @@
 // Draws lines over steps on a canvas; each name has a dash as well as a colour.
 
 import { legend } from "./legend.js";
-import { decades, ticks, tickTexts } from "./numbers.js";
+import { decades, ticks } from "./numbers.js";
 import { dashes, styles } from "./palette.js";
 import { surfaceOf } from "./surface.js";
 
@@ -56,19 +56,28 @@ function mapping(view, { width, height, ratio }, context, pen) {
   const { x: [x0, x1], y: [y0, y1] } = extent(view);
   const base = height - size * 1.6;
   const top = size * 0.6;
-  const steps = view.log ? decades(y0, y1) : ticks(y0, y1, Math.max(2, Math.min(4, (base - top) / (2.2 * size))));
-  const texts = (values) => (view.log ? values.map(context.short) : tickTexts(values, context.language));
+  const steps = view.log ? decades(y0, y1) : heights(y0, y1, (base - top) / size);
+  const texts = (values) => (view.log ? values.map(context.short) : context.tickTexts(values));
   const rows = labelled(steps, texts(steps));
   const left = Math.max(size * 1.6, ...rows.map(({ text }) => pen.measureText(text).width)) + size * 0.7;
   const right = width - size * 0.7;
   const across = (right - left) / (x1 - x0 || 1);
   const down = (base - top) / (high(y1) - high(y0) || 1);
-  const x = (value) => left + (value - x0) * across;
+  const x = (value) => (x1 > x0 ? left + (value - x0) * across : (left + right) / 2);
   const y = (value) => base - (high(value) - high(y0)) * down;
   const wide = Math.max(...[x0, x1].map((value) => pen.measureText(context.short(value)).width)) + size;
-  const along = x1 > x0 ? ticks(x0, x1, Math.min(5, (right - left) / (1.6 * wide))) : [];
-  const columns = labelled(along, tickTexts(along, context.language));
+  const places = x1 > x0 ? ticks(x0, x1, Math.min(5, (right - left) / (1.6 * wide))) : [];
+  const along = Number.isInteger(x0) && Number.isInteger(x1) ? places.filter(Number.isInteger) : places; // whole steps
+  const columns = labelled(along, context.tickTexts(along));
   return { size, left, right, top, base, x, y, rows: Number.isFinite(y0) ? rows : [], columns };
+}
+
+/** As many heights as there is room for (in lines of text), and two at least where they fit: one alone is no scale. */
+function heights(low, high, lines) {
+  const found = ticks(low, high, Math.max(2, Math.min(4, lines / 2.2)));
+  if (found.length > 1) return found;
+  const finer = ticks(low, high, 2 * Math.max(2, lines / 2.2));
+  return finer.length > 1 && finer.length * 1.1 <= lines ? finer : found;
 }
 
 const labelled = (values, texts) => values.map((value, i) => ({ value, text: texts[i] }));

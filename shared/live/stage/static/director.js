@@ -9,7 +9,7 @@ import { ignore, Keys, listen } from "./keys.js";
 import { Knobs } from "./knobs.js";
 import { Messages } from "./messages.js";
 import { Metrics } from "./metrics.js";
-import { number, short } from "./numbers.js";
+import { number, short, tickTexts } from "./numbers.js";
 import { readTheme } from "./palette.js";
 import { Phases } from "./phases.js";
 import { Projector } from "./projector.js";
@@ -169,11 +169,11 @@ export class Stage {
       view,
       theme: this.theme,
       tooltip: this.tooltip,
-      language: this.data.language,
       name: (id) => this.name(id),
       word: (section, key) => this.word(section, key),
       number: (value) => this.number(value),
       short: (value) => this.short(value),
+      tickTexts: (values) => tickTexts(values, this.data.language),
       event: (event) => this.actions.send({ op: "event", event }),
       steers: () => this.role === "owner",
     };

@@ -65,16 +65,17 @@ function place(pen, view, { width, height, ratio }, { theme }) {
   const widest = (names) => names.reduce((most, name) => Math.max(most, pen.measureText(name).width), 0);
   const left = view.rows.length ? Math.min(widest(view.rows) + 6 * ratio, width / 3) : 0;
   const top = view.columns.length ? Math.min(widest(view.columns) * 0.75 + size, height / 3) : 0;
-  // Names that slant to the right end beyond their last column.
-  const beyond = view.wide ? top : 0;
-  const cell = Math.min((width - left - beyond) / columns, (height - top) / rows);
+  // Names that slant to the right end beyond their last column, and the last row's name may be taller than its row.
+  const beyond = view.wide ? top : view.columns.length ? 0.75 * widest(view.columns.slice(-1)) : 0;
+  const below = view.rows.length ? Math.max(0, size * 1.2 - (height - top) / rows) / 2 : 0;
+  const cell = Math.min((width - left - beyond) / columns, (height - top - below) / rows);
   const across = view.wide ? (width - left - beyond) / columns : cell;
   return {
     cell,
     across,
     size,
     left: Math.round(left + Math.max(0, width - left - beyond - across * columns) / 2),
-    top: Math.round(top + Math.max(0, height - top - cell * rows) / 2),
+    top: Math.round(top + Math.max(0, height - top - below - cell * rows) / 2),
     wide: across * columns,
     high: cell * rows,
     deepest: Math.max(1, (DEEPEST * ratio) / cell),
