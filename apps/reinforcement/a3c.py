@@ -75,11 +75,11 @@ class A3C(ActorCritic):
     shown_every = 32
     kept = ("policy", "critic", "learners", "rollouts", "copied", "landings", "tick", "turn", "last_states")
 
-    def __init__(self, world: World, synchronous: bool) -> None:
+    def __init__(self, world: World, synchronous: bool, squashed: bool = False) -> None:
         self.settings = SETTINGS[world.id]
-        super().__init__(world, self.settings.learning_rate, self.settings.width)
+        super().__init__(world, self.settings.learning_rate, self.settings.width, squashed)
         self.synchronous = synchronous
-        pairs = [actor_and_critic(world, self.settings.width) for _ in range(self.copies)]
+        pairs = [actor_and_critic(world, self.settings.width, squashed) for _ in range(self.copies)]
         self.learners = nn.ModuleList(nn.ModuleList(pair) for pair in pairs)
         self.copied_weights = [Weights(*pair) for pair in pairs]  # θ' of each, where self.weights is θ
         self.policies: list[Policy] = [policy for policy, _ in pairs]

@@ -7,7 +7,7 @@ import numpy as np
 from torch import nn
 
 from apps.reinforcement.environments import Step, World
-from apps.reinforcement.networks import Categorical, Gaussian, Policy, Quick, Weights, mlp
+from apps.reinforcement.networks import Categorical, Gaussian, Policy, Quick, SquashedGaussian, Weights, mlp
 from shared.live.experiment import Histogram, Plain, Plane, View
 
 DOTS = 400  # states drawn of a kind
@@ -93,9 +93,9 @@ class Agent:
 class ActorCritic(Agent):
     """An agent with a policy and a network that says what a state is worth."""
 
-    def __init__(self, world: World, learning_rate: float, width: int) -> None:
+    def __init__(self, world: World, learning_rate: float, width: int, squashed: bool) -> None:
         super().__init__(world, learning_rate)
-        self.policy, self.critic = actor_and_critic(world, width)
+        self.policy, self.critic = actor_and_critic(world, width, squashed)
         self.weights = Weights(self.policy, self.critic)
         self.acting, self.quick_critic = self.policy.quick, Quick(self.critic)
 
@@ -112,9 +112,10 @@ class ActorCritic(Agent):
         return float(self.quick_critic(observation[None])[0, 0]) / self.world.reward_scale
 
 
-def actor_and_critic(world: World, width: int) -> tuple[Policy, nn.Sequential]:
+def actor_and_critic(world: World, width: int, squashed: bool) -> tuple[Policy, nn.Sequential]:
     """π and V, two networks that share nothing."""
-    kind: Callable[[int, int, int], Policy] = Categorical if world.discrete else Gaussian
+    continuous = SquashedGaussian if squashed else Gaussian
+    kind: Callable[[int, int, int], Policy] = Categorical if world.discrete else continuous
     inputs = len(world.scale)
     return kind(inputs, world.outputs, width), mlp(inputs, 1, width, nn.Tanh)
 

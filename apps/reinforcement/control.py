@@ -41,6 +41,7 @@ class ControlConfig:
     replay_size: int = knob(50_000, low=100, high=200_000, scale="log")  # of DQN and DDPG, in steps
     baseline: bool = knob(True)  # REINFORCE
     synchronous: bool = knob(False)  # A3C: all wait for each other, which makes it A2C
+    squashed: bool = knob(False)  # REINFORCE, A3C, PPO: continuous actions go through tanh in place of being clipped
     clip: float = knob(0.2, low=0.01, high=1.0, scale="log", live=True)  # PPO's ε
     twin_critics: bool = knob(False)  # DDPG: the first of TD3's three changes
     delayed_actor: bool = knob(False)  # the second
@@ -66,8 +67,10 @@ def build(config: ControlConfig) -> Agent:
     if config.algorithm == "ddpg":
         return DDPG(world, config.twin_critics, config.delayed_actor, config.smoothed_target, *memory)
     if config.algorithm == "reinforce":
-        return Reinforce(world, config.baseline)
-    return A3C(world, config.synchronous) if config.algorithm == "a3c" else PPO(world, config.clip)
+        return Reinforce(world, config.baseline, config.squashed)
+    if config.algorithm == "a3c":
+        return A3C(world, config.synchronous, config.squashed)
+    return PPO(world, config.clip, config.squashed)
 
 
 class Control(Experiment[ControlConfig]):

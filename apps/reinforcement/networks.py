@@ -11,6 +11,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 LOG_TAU = float(np.log(2 * np.pi))
+INSIDE = np.float32(1 - 1e-6)  # the largest squashed action: of 1 itself there is no knowing what was drawn
 
 
 def mlp(inputs: int, outputs: int, width: int, activation: type[nn.Module], last_gain: float = 1.0) -> nn.Sequential:
@@ -200,9 +201,7 @@ class Categorical(Policy):
 class Gaussian(Policy):
     """The network puts out the mean; the spread is one learned number a motor, for all states.
 
-    A draw is remembered as it is, and log π is its own; the world clips to ±1 what it is told to do. Difference from
-    Haarnoja et al. 2018, appendix C, who squash the draw by tanh and correct its density (eq. 21): with that, PPO's
-    best evaluation on Pendulum within 50,000 steps was -184, and -170 without (means of seeds 0 to 4).
+    A draw is remembered as it is, and log π is its own; the world clips to ±1 what it is told to do.
     """
 
     def __init__(self, inputs: int, outputs: int, width: int) -> None:
@@ -228,6 +227,29 @@ class Gaussian(Policy):
     def shown(self, out: np.ndarray) -> np.ndarray:
         """Mean, then standard deviation."""
         return np.concatenate([out, np.exp(self.log_std.detach().numpy())])
+
+
+class SquashedGaussian(Gaussian):
+    """A Gaussian's draw u, squashed to a = tanh u, which no motor need clip.
+
+    log π(a | s) = log N(u) - Σ log(1 - tanh² u): Haarnoja et al. 2018, appendix C, eq. 21. The entropy, which has no
+    closed form, is that of u. PPO's best evaluation on Pendulum within 50,000 steps was -184 with it, -170 with the
+    Gaussian (means of seeds 0 to 4): so it is a switch.
+    """
+
+    def draw(self, out: np.ndarray, temperature: float = 1.0) -> np.ndarray:
+        return np.tanh(super().draw(out, temperature)).clip(-INSIDE, INSIDE)
+
+    def log_probs(self, out: np.ndarray, actions: np.ndarray) -> np.ndarray:
+        return super().log_probs(out, np.arctanh(actions)) - np.log1p(-np.square(actions)).sum(axis=1)
+
+    def forward(self, observations: Tensor, actions: Tensor) -> tuple[Tensor, Tensor]:
+        log_probs, entropy = super().forward(observations, torch.atanh(actions))
+        return log_probs - torch.log1p(-actions.square()).sum(dim=1), entropy
+
+    def shown(self, out: np.ndarray) -> np.ndarray:
+        """The likeliest draw, squashed, then the standard deviation before that."""
+        return super().shown(np.tanh(out))
 
 
 def adam(parameters: Iterable[nn.Parameter], learning_rate: float) -> torch.optim.Adam:

@@ -38,8 +38,8 @@ PROGRESS = ("decisions", "frames_seen", "decisions_per_second", "episode_return"
 HEADLINES = ("score", "shipped_score", "episode_return", "value", "lives", "episodes", "decisions_per_second")
 INSIDE = ("epsilon", "remembered", "clipped", "copy_age")  # each of some algorithms alone
 LIVE = ("learning_rate_factor", "clip", "pace", "temperature")
-SWITCHES = ("double", "duelling", "prioritised", "baseline", "synchronous", "twin_critics", "delayed_actor",
-            "smoothed_target", "batch_size", "replay_size")  # fmt: skip
+SWITCHES = ("double", "duelling", "prioritised", "baseline", "synchronous", "squashed", "twin_critics",
+            "delayed_actor", "smoothed_target", "batch_size", "replay_size")  # fmt: skip
 
 REINFORCEMENT = Topic(
     folder=Path(__file__).parent,

@@ -81,9 +81,9 @@ class PPO(ActorCritic):
     kept = ("policy", "critic", "rollout", "ratios", "batch", "flat", "pending")
     shown_every = 32
 
-    def __init__(self, world: World, clip: float) -> None:
+    def __init__(self, world: World, clip: float, squashed: bool = False) -> None:
         self.settings = SETTINGS[world.id]
-        super().__init__(world, self.settings.learning_rate, self.settings.width)
+        super().__init__(world, self.settings.learning_rate, self.settings.width, squashed)
         self.clip = clip
         self.optimizers = {"adam": Adam(self.weights, self.base_rate)}
         self.metrics["clipped"] = 0.0

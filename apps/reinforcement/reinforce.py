@@ -57,9 +57,9 @@ class Reinforce(ActorCritic):
     shown_every = 32
     kept = ("policy", "critic", "episode", "last_returns", "last_values", "last_states")
 
-    def __init__(self, world: World, baseline: bool) -> None:
+    def __init__(self, world: World, baseline: bool, squashed: bool = False) -> None:
         self.settings = SETTINGS[world.id]
-        super().__init__(world, self.settings.learning_rate, self.settings.width)
+        super().__init__(world, self.settings.learning_rate, self.settings.width, squashed)
         self.baseline = baseline
         self.optimizers = {"adam": Adam(self.weights, self.base_rate)}
         self.episode: list[tuple[np.ndarray, ...]] = []

@@ -11,7 +11,17 @@ from apps.reinforcement.a3c import A3C
 from apps.reinforcement.ddpg import DDPG
 from apps.reinforcement.dqn import DQN
 from apps.reinforcement.environments import WORLDS, Environments, Step
-from apps.reinforcement.networks import Adam, Categorical, Gaussian, Quick, RMSProp, Weights, mlp, softmax
+from apps.reinforcement.networks import (
+    Adam,
+    Categorical,
+    Gaussian,
+    Quick,
+    RMSProp,
+    SquashedGaussian,
+    Weights,
+    mlp,
+    softmax,
+)
 from apps.reinforcement.ppo import PPO
 from apps.reinforcement.reinforce import Reinforce
 from apps.reinforcement.replay import Replay
@@ -153,6 +163,31 @@ def test_gaussian_is_torchs():
     many = policy.draw(np.zeros((20_000, 1), np.float32))
     assert many.std() == pytest.approx(np.exp(-0.7), rel=0.03)
     assert policy.draw(out, 0.0) is out
+
+
+def test_squashed_gaussian_is_torchs():
+    seeded()
+    policy, rows = SquashedGaussian(3, 2, 16), torch.randn(50, 3)
+    with torch.no_grad():
+        policy.log_std.fill_(-0.3)
+    out = policy.quick(rows.numpy())
+    actions = policy.draw(out)
+    assert np.abs(actions).max() < 1
+    normal = torch.distributions.Normal(policy.body(rows), policy.log_std.exp())
+    theirs = torch.distributions.TransformedDistribution(normal, torch.distributions.TanhTransform())
+    log_probs, entropy = policy(rows, torch.from_numpy(actions))
+    wanted = theirs.log_prob(torch.from_numpy(actions)).sum(1)
+    torch.testing.assert_close(log_probs, wanted, rtol=1e-4, atol=1e-4)
+    torch.testing.assert_close(entropy, normal.entropy().sum(1))
+    weights = list(policy.parameters())
+    for own, other in zip(
+        torch.autograd.grad(log_probs.sum(), weights), torch.autograd.grad(wanted.sum(), weights), strict=True
+    ):
+        torch.testing.assert_close(own, other, rtol=1e-4, atol=1e-4)
+    np.testing.assert_allclose(policy.log_probs(out, actions), log_probs.detach().numpy(), atol=1e-3)
+    np.testing.assert_allclose(policy.draw(out, 0.0), np.tanh(out))
+    far = policy.draw(np.full((10, 2), 50.0, np.float32))  # where tanh is 1 to the last digit
+    assert np.isfinite(policy.log_probs(np.full((10, 2), 50.0, np.float32), far)).all()
 
 
 def test_the_density_is_of_the_draw_and_the_world_clips_it():
