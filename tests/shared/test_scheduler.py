@@ -4,6 +4,7 @@ Time here is that of a clock which only work and waiting move, so that a busy ma
 as long as it says.
 """
 
+import gc
 import itertools
 from collections import Counter
 from collections.abc import Callable
@@ -625,8 +626,9 @@ def test_memory_that_a_reset_takes_is_put_down_to_its_own_run(desk: Desk, monkey
     class Large(Walk):
         def __init__(self, config: WalkConfig, seed: int) -> None:
             super().__init__(config, seed)
-            self.ballast = [self.place.new_ones(100, 2**18)] if config.size == 9 else []
+            self.ballast = [self.place.new_ones(300, 2**18)] if config.size == 9 else []
 
+    gc.collect()  # what other tests left must not go while this one weighs
     desk.open("other", playing=True)
     desk.sit("run", Large)
     desk.do("run", "configure", config={"size": 9})
