@@ -13,8 +13,10 @@ import torch
 from torch import Tensor
 
 BOUNDS = (-1.5, 1.5, -1.5, 1.5)
-LOW, HIGH = torch.tensor(BOUNDS[::2]), torch.tensor(BOUNDS[1::2])
 """x_low, x_high, y_low, y_high of the piece of plane that the data sets live in."""
+
+LOW, HIGH = torch.tensor(BOUNDS[::2]), torch.tensor(BOUNDS[1::2])
+"""Its lower left and its upper right corner, (2,) each."""
 
 BINS = 30
 """Cells along a side of the plane, for js_divergence."""

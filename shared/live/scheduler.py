@@ -318,9 +318,8 @@ class Scheduler:
         # Of a run with a time of its own each step is shown, even where one comes a little early.
         if now < seat.frame_at + (EARLY if seat.wait else 1.0) / limit:
             return False
-        spare = SPEEDS[seat.speed] is not None or seat.next_step_at > now
         share = seat.run.experiment.frame_share
-        return spare or seat.stepped * share >= seat.frame_seconds * (1 - share)
+        return seat.next_step_at > now or seat.stepped * share >= seat.frame_seconds * (1 - share)
 
     def _overdue(self, seat: Seat, now: float) -> bool:
         """Between its steps, the run has something new that a watcher has not seen."""
