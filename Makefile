@@ -22,14 +22,15 @@ setup: $(VENV)/.app
 test: $(VENV)/.dev chromium
 	@$(PY) -m pytest -m "not slow" $(ARGS)
 
-bench: $(VENV)/.dev chromium
-	@$(PY) -m pytest -m slow; $(PY) -m tests.bench $(ARGS)
+bench: $(VENV)/.bench chromium
+	@short=0; $(PY) -m pytest -m slow || short=1; $(PY) -m tests.bench $(ARGS) || short=1; \
+	$(PY) -m tests.bench.atari || short=1; exit $$short
 
 # The agents of the reinforcement-learning page against Stable-Baselines3's: about half an hour.
 bench-rl: $(VENV)/.bench
 	@OMP_NUM_THREADS=1 $(PY) -m tests.bench.rl $(ARGS)
 
-# Atari on the stage, headless and in training, against Stable-Baselines3 (requirements-bench.txt).
+# The part of it that is about Atari: on the stage, headless, in training against Stable-Baselines3's PPO.
 bench-atari: $(VENV)/.bench chromium
 	@$(PY) -m tests.bench.atari $(ARGS)
 

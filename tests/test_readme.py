@@ -31,7 +31,8 @@ def module(name: str, source: str, folder: Path) -> ModuleType:
 
 def test_both_languages_show_the_same_code():
     assert len(BLOCKS["README.md"]) > 4
-    assert BLOCKS["README.md"] == BLOCKS["README.es.md"]
+    english, spanish = ([(tongue, re.sub(r" *# .*", "", code)) for tongue, code in b] for b in BLOCKS.values())
+    assert english == spanish  # but for what is said beside the commands
 
 
 @pytest.mark.parametrize("name", READMES)

@@ -1,4 +1,4 @@
-"""`make bench-atari`: Atari on the stage, headless, and in training against Stable-Baselines3's PPO, in one go.
+"""`make bench`, its last part: Atari on the stage, headless, and in training against Stable-Baselines3's PPO.
 
 Both trainings play the same native copies with the same network, settings and thread; only the code between differs.
 Speeds of the processor are counted in its own time, since a machine that is shared gives either its share.
