@@ -38,10 +38,10 @@ def learning_rate(full: float, decisions: int, steps: int) -> float:
 class Training:
     """What is being trained, how far it has come, and the folder in which it is kept."""
 
-    def __init__(self, game: str, folder: Path, seed: int, sticky: float) -> None:
+    def __init__(self, game: str, folder: Path, seed: int, sticky: float, settings: Settings) -> None:
         torch.manual_seed(seed)
         np.random.seed(seed)
-        self.settings = Settings()
+        self.settings = settings
         self.environments = Games(game, self.settings.copies, sticky)
         self.agent = PixelPPO(self.environments.actions, self.settings)
         self.folder, self.decisions, self.seconds = folder, 0, 0.0
@@ -79,16 +79,16 @@ class Training:
         self.decisions += self.settings.rollout * self.settings.copies
 
 
-def train(game: str, folder: Path, steps: int, until: int, seed: int, sticky: float, entropy: float) -> None:
+def train(game: str, folder: Path, steps: int, until: int, seed: int, sticky: float, settings: Settings) -> None:
     """Go on until `until` decisions have been made, over all copies, of the `steps` that the rate falls over."""
     folder.mkdir(parents=True, exist_ok=True)
-    training = Training(game, folder, seed, sticky)
+    training = Training(game, folder, seed, sticky, settings)
     if not training.decisions:
         training.snapshot()
     start, saved = time.process_time() - training.seconds, time.monotonic()
     while training.decisions < until:
-        s = training.settings
-        training.agent.tune(learning_rate(s.learning_rate, training.decisions, steps), s.clip, entropy)
+        s = settings
+        training.agent.tune(learning_rate(s.learning_rate, training.decisions, steps), s.clip, s.entropy_weight)
         before = training.decisions
         training.rollout()
         training.seconds = time.process_time() - start  # of one core: others may be using this machine too
@@ -175,6 +175,8 @@ def main() -> None:
     parser.add_argument("--until", type=int, help="stop there, to go on later with other settings; steps by default")
     parser.add_argument("--sticky", type=float, default=STICKY, help="chance that the console repeats the last press")
     parser.add_argument("--entropy", type=float, default=Settings.entropy_weight, help="weight of the policy's entropy")
+    parser.add_argument("--copies", type=int, default=Settings.copies, help="of the game, played side by side")
+    parser.add_argument("--minibatch", type=int, default=Settings.minibatch, help="decisions of one step of Adam")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--folder", type=Path, required=True)
     parser.add_argument("--command", default="", help="ship: the commands that trained it, for the cards")
@@ -183,7 +185,8 @@ def main() -> None:
     if arguments.task == "train":
         until = arguments.until or arguments.steps
         a = arguments
-        train(a.game, a.folder, a.steps, until, a.seed, a.sticky, a.entropy)
+        settings = Settings(copies=a.copies, minibatch=a.minibatch, entropy_weight=a.entropy)
+        train(a.game, a.folder, a.steps, until, a.seed, a.sticky, settings)
     else:
         command = (
             arguments.command

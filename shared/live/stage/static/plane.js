@@ -24,9 +24,14 @@ export function draw(element, view, context) {
   }
   if (view.field) drawField(pen, state, view, context);
   outline(pen, state.map, context);
+  pen.save();
+  pen.beginPath();
+  pen.rect(...state.map.box);
+  pen.clip(); // what lies outside the bounds is not drawn across the frame
   if (view.mesh) drawMesh(pen, state.map, view.mesh, surface.ratio, context);
   for (const name of names) drawPoints(pen, state.map, view.points[name], state.styles[name], surface, context.theme);
   if (view.arrows) drawArrows(pen, state.map, view.arrows, surface.ratio, context);
+  pen.restore();
   if (view.drawable) takeStrokes(surface, state, context);
   surface.hover(context, (x, y) => read(state, surface, context, x, y));
   legend(context, { styles: state.styles, names, scale: view.field && scaleOf(view, context) });
