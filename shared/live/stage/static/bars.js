@@ -27,7 +27,7 @@ export function draw(element, view, context) {
   else pen.fillRect(place.left, place.long * (1 - zero) + place.top, place.deep * names.length, line);
   for (let i = 0; i < names.length; i++) {
     const known = Number.isFinite(values[i]);
-    const bar = { i, name: names[i], from: zero, to: known ? share(values[i]) : zero, said: known ? context.short(values[i]) : "–" };
+    const bar = { i, name: names[i], from: zero, to: known ? share(values[i]) : zero, said: known ? said(values[i], view, context) : "–" };
     (lying ? lyingBar : standingBar)(pen, bar, place, category(i === at ? 1 : 0, context.theme.dark), context.theme);
   }
   surface.hover(context, (x, y) => {
@@ -36,6 +36,12 @@ export function draw(element, view, context) {
   });
   context.legend.replaceChildren();
   surface.describe(`${context.title}. ${names.slice(0, 12).map((name, i) => `${name}: ${context.number(values[i])}`).join(", ")}`);
+}
+
+/** A number in short; one that is too small to be seen on an axis with ends is only said to be that. */
+function said(value, { low, high, log }, context) {
+  const least = (high - low) / 1000;
+  return !log && value > 0 && value < least ? `< ${context.short(least)}` : context.short(value);
 }
 
 /** Where a value lies between the axis' ends, 0 … 1, and where a bar begins. */
