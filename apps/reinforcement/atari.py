@@ -31,6 +31,8 @@ NAMES = {
     6: "downleft",
     10: "downright",
 }
+# In Pong the paddle goes up by the action that is called right and down by the one called left.
+TURNED = {"pong": {"up": "right", "down": "left"}}
 REWARDS = 200  # marks kept of a game
 
 
@@ -182,7 +184,8 @@ class Atari(Experiment[AtariConfig]):
         held = event.get("held")
         if event.get("kind") != "hold" or not isinstance(held, list) or not all(key in KEYS for key in held):
             super().on_event(event)  # raises
-        self.held = set(held or ())
+        turned = TURNED.get(self.config.game, {})
+        self.held = {turned.get(key, key) for key in held or ()}
         if self.held and self.config.player != "human":
             self.config = replace(self.config, player="human")
 

@@ -34,7 +34,7 @@ GRID = ("grid", "own_grid")
 LEARNED = ("episodes", "episode_return", "episode_return_mean_100")
 LOOKS = ("checkpoint", "game", "saliency", "temperature", "sticky")
 PROGRESS = ("decisions", "frames_seen", "decisions_per_second", "episode_return", "entropy", "epsilon", "remembered",
-            "shipped_hours")  # fmt: skip
+            "shipped_frames", "shipped_hours")  # fmt: skip
 HEADLINES = ("score", "shipped_score", "episode_return", "value", "lives", "episodes", "decisions_per_second")
 INSIDE = ("epsilon", "remembered", "clipped", "copy_age")  # each of some algorithms alone
 LIVE = ("learning_rate_factor", "clip", "pace", "temperature")
@@ -50,10 +50,8 @@ REINFORCEMENT = Topic(
             id="gridworld", experiment="reinforcement/gridworld",
             layout=("grid grid returns", "grid grid action_values"),
             metrics=(*BACKUP, "episode_return", "person_return", "optimal_return"),
-            knobs=(
-                "algorithm", "grid", "learning_rate", "discount", "epsilon", "trace_decay", "initial_value",
-                "step_limit", "own_grid",
-            ),
+            knobs=("algorithm", "grid", "learning_rate", "discount", "epsilon", "trace_decay", "initial_value",
+                   "step_limit", "own_grid"),
             code=(UPDATE, Q_LEARNING, SARSA, EXPECTED_SARSA, TRACES),
         ),
         Scene(
@@ -112,7 +110,8 @@ REINFORCEMENT = Topic(
         Scene(
             id="robot_levels", experiment="reinforcement/robot", code=(ACTOR,), layout=("play play", "value returns"),
             panes=({"checkpoint": "clueless"}, {"checkpoint": "expert"}), together=("robot", "playback", "gravity"),
-            metrics=("shown_return", "episodes"), knobs=("checkpoint", "robot", "playback", "gravity", "temperature"),
+            knobs=("checkpoint", "robot", "playback", "gravity", "temperature"), told_by="checkpoint",
+            metrics=("shown_return", "episodes"),
         ),
         Scene(
             id="robot_learning", experiment="reinforcement/robot", code=(TWIN_TARGET, ACTOR, CLIP),
@@ -135,7 +134,7 @@ REINFORCEMENT = Topic(
             knobs=("player", *LOOKS), remedies={"hand_back": {"player": "agent"}},
         ),
         Scene(
-            id="atari_past", experiment="reinforcement/atari", metrics=HEADLINES[:4],
+            id="atari_past", experiment="reinforcement/atari", metrics=HEADLINES[:4], told_by="checkpoint",
             layout=("screen screen", "screen screen", "value actions"), code=SALIENCY, knobs=LOOKS,
             panes=({"checkpoint": "clueless"}, {"checkpoint": "expert"}), together=("game", "sticky"),
         ),

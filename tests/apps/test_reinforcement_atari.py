@@ -213,6 +213,16 @@ def test_who_presses_a_key_takes_over_in_mid_game_and_may_hand_back():
     assert run.experiment.held == set() and run.values["player"] == "agent"
 
 
+def test_in_pong_the_keys_up_and_down_move_the_paddle_up_and_down():
+    run = after(0, player="human", sticky=False)
+    places = []
+    for key in ("up", "down"):
+        hold(run, key)
+        run.advance()
+        places.append(run.experiment.console.names[run.experiment.console.last])
+    assert places == ["right", "left"]
+
+
 def test_keys_held_for_a_minute_do_no_harm():
     run = after(0, game="seaquest", player="human")
     sizes = []

@@ -143,6 +143,9 @@ function slider(knob, stage, turned) {
   };
   const value = () => {
     const exact = log ? 10 ** input.valueAsNumber : input.valueAsNumber;
+    // What the scene starts with can be gone back to, even where it lies between two places.
+    const usual = log ? Math.log10(knob.default) : knob.default;
+    if (Math.abs(input.valueAsNumber - usual) < step / 2) return knob.default;
     const rounded = whole ? Math.round(exact) : Number(exact.toPrecision(log ? 2 : 4));
     return Math.min(knob.high, Math.max(knob.low, rounded));
   };

@@ -5,6 +5,12 @@ import { fill } from "./numbers.js";
 
 const NOTICE = 8000; // ms that a notice stays
 
+/** What the knobs call each of their choices, without what is said of it after a colon: "Reacher: two motors, …". */
+function choices(knobs) {
+  const labels = knobs.flatMap((knob) => Object.entries(knob.choice_labels ?? {}));
+  return Object.fromEntries(labels.map(([choice, label]) => [choice, label.split(":")[0]]));
+}
+
 export class Messages {
   constructor(stage) {
     this.stage = stage;
@@ -18,7 +24,7 @@ export class Messages {
   sentence({ code, details }) {
     const { data } = this.stage;
     const sentence = data.words.messages?.[code];
-    const names = { ...data.words.names, ...Object.fromEntries(data.knobs.map((knob) => [knob.name, knob.label])) };
+    const names = { ...choices(data.knobs), ...data.words.names, ...Object.fromEntries(data.knobs.map((knob) => [knob.name, knob.label])) };
     return sentence ? fill(sentence, details, names, data.language) : code;
   }
 

@@ -20,7 +20,7 @@ export function number(value, language = "en") {
   }
   // The same number of decimals for numbers of one size: a live number must not change its width.
   const decimals = size < 0.01 ? 5 : size < 10 ? 3 : size < 100 ? 2 : size < 1000 ? 1 : 0;
-  return format(language, { maximumFractionDigits: decimals, minimumFractionDigits: decimals }).format(value);
+  return format(language, { maximumFractionDigits: decimals, minimumFractionDigits: decimals, useGrouping: "always" }).format(value);
 }
 
 /** A number as short as it can be without loss at three figures, for ticks and knobs: 0.001, 0.5, 12, 3e-5. */
