@@ -25,7 +25,7 @@ UNSUITED = (
     "atari_agent_missing",
     "race_twice",
     "checkpoint_algorithm",
-    "weights_missing",
+    "checkpoint_missing",
 )
 ROOT = Path(__file__).resolve().parents[1]
 FOLDERS = sorted({path.parent for top in ("apps", "shared") for path in (ROOT / top).rglob("text.*.toml")})

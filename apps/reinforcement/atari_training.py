@@ -34,14 +34,19 @@ class AtariTrainingConfig:
 
 
 def build(config: AtariTrainingConfig, actions: int) -> PixelPPO | PixelDQN:
-    """The agent that the config asks for. Raises Plain for a checkpoint that the algorithm cannot go on from."""
+    """The agent that the config asks for. Raises Plain for a checkpoint that cannot be gone on from."""
     if config.algorithm == "dqn":
         if config.checkpoint != NOBODY:
             raise Plain("checkpoint_of_ppo", checkpoint=config.checkpoint)
         return PixelDQN(actions, atari_dqn.Settings(copies=config.copies), config.replay_size)
     agent = PixelPPO(actions, atari_agent.Settings(copies=config.copies, rollout=config.rollout))
     if config.checkpoint != NOBODY:
-        shipped, _ = trained(config.game, config.checkpoint, actions)
+        try:
+            shipped, _ = trained(config.game, config.checkpoint, actions)
+        except Plain as problem:
+            if problem.code == "atari_agent_missing":  # here there is no other player to choose instead
+                raise Plain("checkpoint_missing", name=config.game) from None
+            raise
         agent.network.load_state_dict(shipped.state_dict())
     return agent
 

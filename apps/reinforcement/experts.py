@@ -39,7 +39,7 @@ def expert(robot: str) -> Expert:
         scores = {level: float(about[f"{level}_score"]) for level in LEVELS}
         return Expert(tensors, steps, scores, tensors["diary"].numpy())
     except FileNotFoundError:
-        raise Plain("weights_missing", name=name) from None
+        raise Plain("checkpoint_missing", name=robot) from None
     except (KeyError, ValueError):
         raise Plain("weights_damaged", name=name) from None
 

@@ -137,6 +137,7 @@ REINFORCEMENT = Topic(
             id="atari_past", experiment="reinforcement/atari", metrics=HEADLINES[:4], told_by="checkpoint",
             layout=("screen screen", "screen screen", "value actions"), code=SALIENCY, knobs=LOOKS,
             panes=({"checkpoint": "clueless"}, {"checkpoint": "expert"}), together=("game", "sticky"),
+            projected_metrics=HEADLINES[:3],
         ),
         Scene(
             id="atari_training", experiment="reinforcement/atari_training", metrics=PROGRESS,

@@ -344,6 +344,12 @@ def test_training_counts_what_it_plays_and_learns_from_all_of_it():
     assert len(run.frame().views["losses"].series["entropy"]) == 1
 
 
+def test_training_from_a_checkpoint_that_is_not_shipped_says_to_begin_without_one():
+    with pytest.raises(Plain) as refusal:
+        training(game="seaquest", checkpoint="expert")
+    assert refusal.value.code == "checkpoint_missing"
+
+
 def test_training_goes_on_from_a_checkpoint_with_all_it_has_learned(tmp_path: Path):
     run = training()
     for _ in range(19):

@@ -357,7 +357,7 @@ def test_a_damaged_file_is_named_and_the_rest_goes_on(tmp_path, monkeypatch):
     (tmp_path / f"{name}.safetensors").unlink()
     with pytest.raises(Plain) as refusal:
         Run(Robot, {}, 0)
-    assert refusal.value.code == "weights_missing"
+    assert refusal.value.code == "checkpoint_missing"
 
 
 def test_another_robots_file_is_named(tmp_path, monkeypatch):

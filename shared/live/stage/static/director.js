@@ -39,6 +39,7 @@ export class Stage {
     this.data = component.data;
     this.trigger = component.setTriggerValue;
     if (before?.token === this.data.token) return;
+    this.letGo();
     this.connection?.close();
     this.projector?.close();
     this.status = null;
@@ -311,7 +312,14 @@ export class Stage {
     this.controls.showTime();
   }
 
+  /** Keys that are held on a picture are let go before the run is left: nobody would ever let them go there. */
+  letGo() {
+    const focused = this.root?.getRootNode().activeElement;
+    if (focused?.matches("canvas")) focused.blur();
+  }
+
   close() {
+    this.letGo();
     this.connection?.close();
     this.projector?.close();
     leaveAddress(this);

@@ -5,7 +5,7 @@ import { h, mark, write } from "./dom.js";
 const SETTLE = 600; // ms after the last touch before the run's own value is shown again
 const LONG = 400; // characters from which a text gets more than one line,
 const LINES = 4000; // and from which it gets a small page
-const NOTCHES = 100; // places on a slider that has no whole numbers; each differs in the two figures shown
+const NOTCHES = 100; // places, at least, on a slider that has no whole numbers; each differs in the figures shown
 
 export class Knobs {
   constructor(stage) {
@@ -43,7 +43,8 @@ export class Knobs {
 
   turned(knob, value) {
     this.widgets.get(knob.name).touched = performance.now();
-    if (knob.live) this.stage.actions.coalesce({ op: "knob", name: knob.name, value });
+    // A run that could not be built, or was given up, begins with the new value; there is none to move it in.
+    if (knob.live && !this.stage.status?.lost) this.stage.actions.coalesce({ op: "knob", name: knob.name, value });
     else this.stage.actions.send({ op: "configure", config: { [knob.name]: value } }, knob.together);
   }
 
@@ -133,8 +134,11 @@ function slider(knob, stage, turned) {
   const log = knob.scale === "log";
   const [from, to] = log ? [Math.log10(knob.low), Math.log10(knob.high)] : [knob.low, knob.high];
   const whole = knob.type === "int";
-  const step = whole && !log ? 1 : (to - from) / NOTCHES;
-  const input = h("input", { type: "range", min: from, max: to, step });
+  // In tenths, hundredths, …, that a number named in a text can be set; by equal factors where the scale is a log one.
+  const round = 10 ** Math.floor(Math.log10((to - from) / NOTCHES) + 1e-9);
+  const step = log ? (to - from) / NOTCHES : whole ? 1 : Number(round.toPrecision(1));
+  // A little more room: the last place must not be lost to rounding.
+  const input = h("input", { type: "range", min: from, max: log ? to + step / 1000 : to, step });
   const output = h("output", { for: `knob-${knob.name}` });
   const readout = (value) => {
     write(output, stage.short(value));
