@@ -48,5 +48,13 @@ def sentence(code: str, details: dict[str, object], language: str) -> str:
     if template is None:
         return f"{code}: {', '.join(f'{k}={v}' for k, v in details.items())}" if details else code
     for name, value in details.items():
-        template = template.replace("{" + name + "}", str(value))
+        template = template.replace("{" + name + "}", _written(value, language))
     return template
+
+
+def _written(value: object, language: str) -> str:
+    """A number as it is written in the language, 0.5 or 0,5, and 3 for 3.0; anything else as it is."""
+    if not isinstance(value, float):
+        return str(value)
+    short = str(value).removesuffix(".0")
+    return short.replace(".", ",") if language == "es" else short
