@@ -52,10 +52,17 @@ def choose(logits: np.ndarray, temperature: float) -> np.ndarray:
 
 class PixelBody(nn.Module):
     """What an agent makes of what it sees, before it decides: the network of Mnih et al. 2013, with 16 filters, 32
-    filters and 256 units. Subclasses add heads, and then `begin`."""
+    filters and 256 units. Subclasses add heads, and then `begin`.
 
-    def __init__(self) -> None:
+    background: grey, 0 … 1, of what is neither ball nor player. Counted from there, small things stand out: where a
+    ball of three pixels will arrive is learned several times as exactly.
+    """
+
+    background: Tensor
+
+    def __init__(self, background: float) -> None:
         super().__init__()
+        self.register_buffer("background", torch.tensor(background))
         self.near = nn.Conv2d(4 * PATCH**2, 16, 2)  # 8 x 8 pixels, stride 4 → (N, 16, 20, 20)
         self.far = nn.Conv2d(16, 32, 4, stride=2)  # → (N, 32, 9, 9)
         self.mixed = nn.Linear(32 * 9 * 9, 256)
@@ -70,7 +77,7 @@ class PixelBody(nn.Module):
     def features(self, seen: Tensor) -> Tensor:
         """Patches, uint8 or float (N, 21, 21, 64) → float32 (N, 256)."""
         with torch.autocast("cpu", PRECISION, enabled=torch.float32 != PRECISION):
-            pixels = (seen if seen.is_floating_point() else seen.to(PRECISION)) / 255
+            pixels = (seen if seen.is_floating_point() else seen.to(PRECISION)) / 255 - self.background
             x = F.relu(self.near(pixels.permute(0, 3, 1, 2)))
             x = F.relu(self.far(x))
             return F.relu(self.mixed(x.flatten(1))).float()
@@ -82,8 +89,8 @@ class PixelNetwork(PixelBody):
     forward: patches, uint8 or float (N, 21, 21, 64) → logits (N, actions) and values (N,), float32.
     """
 
-    def __init__(self, actions: int) -> None:
-        super().__init__()
+    def __init__(self, actions: int, background: float = 0.0) -> None:
+        super().__init__(background)
         self.policy, self.value = nn.Linear(256, actions), nn.Linear(256, 1)
         self.begin(((self.policy, 0.01), (self.value, 1.0)))
 
@@ -114,16 +121,17 @@ class Settings:
 class PixelPPO:
     """Proximal policy optimisation on games. Schulman, Wolski, Dhariwal, Radford & Klimov 2017, algorithm 1.
 
-    Differences from the paper: two convolutions instead of three; 16 copies instead of 8 and minibatches of 256; a
-    life lost is an end for the advantages, but the game goes on; the clip does not fall with time.
+    Differences from the paper: two convolutions instead of three; greys are counted from the background's; 16 copies
+    instead of 8 and minibatches of 256; a life lost is an end for the advantages, but the game goes on; the clip does
+    not fall with time.
 
     It is advanced a little at a time, so that a page can watch: `act` and `learn` for each decision, and, once a
     rollout is full, `improve` for each minibatch until `pending` is empty.
     """
 
-    def __init__(self, actions: int, settings: Settings) -> None:
+    def __init__(self, actions: int, settings: Settings, background: float = 0.0) -> None:
         self.settings = settings
-        self.network = PixelNetwork(actions)
+        self.network = PixelNetwork(actions, background)
         self.optimizer = adam(self.network.parameters(), settings.learning_rate)
         places = (settings.rollout, settings.copies)
         self.seen = torch.zeros((*places, 84 // PATCH, 84 // PATCH, 4 * PATCH**2), dtype=torch.uint8)

@@ -24,8 +24,8 @@ SQUARES = SIDE // PATCH  # along a side of a picture
 class QNetwork(PixelBody):
     """Q(s, ·) from the body that PPO's network has. Patches (N, 21, 21, 64) → (N, actions), float32."""
 
-    def __init__(self, actions: int) -> None:
-        super().__init__()
+    def __init__(self, actions: int, background: float) -> None:
+        super().__init__(background)
         self.worth = nn.Linear(256, actions)
         self.begin(((self.worth, 0.1),))
 
@@ -116,17 +116,18 @@ class PictureReplay:
 class PixelDQN:
     """Deep Q-network on games. Mnih et al. 2015, algorithm 1; double: van Hasselt et al. 2016, eq. 4.
 
-    Differences from the papers: the smaller network of Mnih et al. 2013; 16 copies of the game in place of one; a
-    memory of tens of thousands of decisions, not a million; Adam, not RMSProp; a batch of 128 for 32 decisions, not
-    of 32 for 4, so that each is learned from half as often; ε falls within 50,000 decisions, not 250,000; Huber's
-    loss where they clip the error. As with them, a life lost is an end and only a reward's sign counts.
+    Differences from the papers: the smaller network of Mnih et al. 2013, with greys counted from the background's; 16
+    copies of the game in place of one; a memory of tens of thousands of decisions, not a million; Adam, not RMSProp; a
+    batch of 128 for 32 decisions, not of 32 for 4, so that each is learned from half as often; ε falls within 50,000
+    decisions, not 250,000; Huber's loss where they clip the error. As with them, a life lost is an end and only a
+    reward's sign counts.
 
     Advanced like PixelPPO: `act` and `learn` for each decision, and `improve` until `pending` is empty.
     """
 
-    def __init__(self, actions: int, settings: Settings, room: int) -> None:
+    def __init__(self, actions: int, settings: Settings, room: int, background: float = 0.0) -> None:
         self.settings, self.room, self.actions = settings, room, actions
-        self.network, self.target_network = QNetwork(actions), QNetwork(actions)
+        self.network, self.target_network = QNetwork(actions, background), QNetwork(actions, background)
         self.renew()
         self.optimizer = adam(self.network.parameters(), settings.learning_rate)
         self.replay = PictureReplay(room, settings.copies)

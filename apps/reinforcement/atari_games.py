@@ -128,6 +128,15 @@ class Console:
         self.kept = state["kept"]  # the emulator draws only what it plays
 
 
+def background(game: str) -> float:
+    """The grey of most of a game's picture after its first second: 0 is black, 1 is white."""
+    console = Console(game)
+    for _ in range(60):
+        console.frame(0, 0.0)
+    console.look()
+    return float(np.median(console.seen[-1])) / 255
+
+
 @dataclass(frozen=True)
 class Played:
     """What one decision of N copies brought: rewards float32 (N,); `ended`: a life or the game is over, bool (N,)."""

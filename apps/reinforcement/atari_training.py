@@ -9,7 +9,7 @@ import numpy as np
 from apps.reinforcement import atari_agent, atari_dqn
 from apps.reinforcement.atari_agent import CHECKPOINTS, PixelPPO, trained
 from apps.reinforcement.atari_dqn import PixelDQN
-from apps.reinforcement.atari_games import PLAYABLE, STICKY, Games
+from apps.reinforcement.atari_games import PLAYABLE, STICKY, Games, background
 from shared.data.learning_curves import learning_curve
 from shared.live.experiment import Bars, Curves, Experiment, Frame, Images, Plain, Series, View, knob
 
@@ -38,8 +38,11 @@ def build(config: AtariTrainingConfig, actions: int) -> PixelPPO | PixelDQN:
     if config.algorithm == "dqn":
         if config.checkpoint != NOBODY:
             raise Plain("checkpoint_of_ppo", checkpoint=config.checkpoint)
-        return PixelDQN(actions, atari_dqn.Settings(copies=config.copies), config.replay_size)
-    agent = PixelPPO(actions, atari_agent.Settings(copies=config.copies, rollout=config.rollout))
+        settings = atari_dqn.Settings(copies=config.copies)
+        return PixelDQN(actions, settings, config.replay_size, background(config.game))
+    agent = PixelPPO(
+        actions, atari_agent.Settings(copies=config.copies, rollout=config.rollout), background(config.game)
+    )
     if config.checkpoint != NOBODY:
         try:
             shipped, _ = trained(config.game, config.checkpoint, actions)

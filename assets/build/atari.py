@@ -18,7 +18,7 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from apps.reinforcement.atari_agent import CHECKPOINTS, TEMPERATURE, PixelNetwork, PixelPPO, Settings, choose, patches
-from apps.reinforcement.atari_games import STICKY, Games
+from apps.reinforcement.atari_games import STICKY, Games, background
 from assets.build.card import write_card
 
 DATA, WEIGHTS = (Path(__file__).parents[1] / folder for folder in ("data", "weights"))
@@ -43,7 +43,7 @@ class Training:
         np.random.seed(seed)
         self.settings = settings
         self.environments = Games(game, self.settings.copies, sticky)
-        self.agent = PixelPPO(self.environments.actions, self.settings)
+        self.agent = PixelPPO(self.environments.actions, self.settings, background(game))
         self.folder, self.decisions, self.seconds = folder, 0, 0.0
         self.curve: list[list[float]] = []  # decisions, core seconds, mean return, entropy, loss of the values
         self.recent: list[float] = []

@@ -14,9 +14,17 @@ from torch import nn
 
 from apps.reinforcement import atari_dqn, atari_games, saliency
 from apps.reinforcement.atari import Atari, action_for
-from apps.reinforcement.atari_agent import CHECKPOINTS, PixelPPO, Settings, patches, patches_of, trained
+from apps.reinforcement.atari_agent import (
+    CHECKPOINTS,
+    PixelNetwork,
+    PixelPPO,
+    Settings,
+    patches,
+    patches_of,
+    trained,
+)
 from apps.reinforcement.atari_dqn import PictureReplay, PixelDQN
-from apps.reinforcement.atari_games import PLAYABLE, Console, Games
+from apps.reinforcement.atari_games import PLAYABLE, Console, Games, background
 from apps.reinforcement.atari_training import AtariTraining
 from shared.data.learning_curves import learning_curve
 from shared.live.engine import Engine
@@ -276,6 +284,28 @@ def test_patches_and_the_small_convolution_are_the_convolution_of_the_paper():
     found = F.conv2d(patches(seen).float().permute(0, 3, 1, 2), small)
     torch.testing.assert_close(found, expected, rtol=1e-4, atol=0.1)
     assert torch.equal(patches(seen), patches_of(torch.from_numpy(seen)))
+
+
+@pytest.mark.parametrize(("game", "grey"), [("pong", 87), ("breakout", 0), ("freeway", 142)])
+def test_the_background_is_the_grey_of_most_pixels_while_the_game_is_played(game, grey):
+    assert background(game) == pytest.approx(grey / 255)
+    games = Games(game, 2)
+    games.begin(0)
+    for _ in range(30):
+        games.step(np.zeros(2, np.int64))
+    assert (games.observations == grey).mean() > 0.5
+
+
+def test_greys_counted_from_the_background_are_another_first_bias():
+    """W (x - b) + c = W x + (c - b ΣW): the same functions can be learned, from a better place to begin."""
+    torch.manual_seed(0)
+    plain, counted = PixelNetwork(3), PixelNetwork(3, 0.4)
+    counted.load_state_dict(plain.state_dict() | {"background": torch.tensor(0.4)})
+    with torch.no_grad():
+        counted.near.bias += 0.4 * counted.near.weight.sum((1, 2, 3))
+        seen = torch.rand(5, 21, 21, 64) * 255
+        for one, other in zip(plain(seen), counted(seen), strict=True):
+            torch.testing.assert_close(one, other, rtol=0.05, atol=0.02)  # bfloat16 has eight bits
 
 
 def test_an_update_makes_what_paid_likelier_and_the_first_ratio_is_1():
