@@ -73,7 +73,7 @@ class Atari(Experiment[AtariConfig]):
 
     id = "reinforcement/atari"
     phases = ("frame_1", "frame_2", "frame_3", "frame_4")
-    speeds = ("slow", "quarter", "game", "max", "fast")
+    speeds = ("slow", "quarter", "game", "max")
     speed = "game"
 
     def __init__(self, config: AtariConfig, seed: int) -> None:

@@ -13,7 +13,7 @@ from apps.reinforcement.a3c import A3C
 from apps.reinforcement.agent import Agent
 from apps.reinforcement.ddpg import DDPG
 from apps.reinforcement.dqn import DQN
-from apps.reinforcement.environments import EVALUATED, FIRST_EVALUATED, WORLDS, Environments
+from apps.reinforcement.environments import EVALUATED, FIRST_EVALUATED, NEVER, WORLDS, Environments
 from apps.reinforcement.players import PAGES, Album, Player
 from apps.reinforcement.ppo import PPO
 from apps.reinforcement.reinforce import Reinforce
@@ -49,7 +49,7 @@ class ControlConfig:
     pace: float = knob(1.0, low=0.1, high=10.0, scale="log", live=True)  # of the stage, × what suits the algorithm
     temperature: float = knob(0.0, low=0.0, high=2.0, live=True)  # of the agent that is shown; 0 = greedy
     snapshot: int = knob(0, low=0, high=PAGES - 1, live=True)  # which of its pasts: 0 = clueless, the last = newest
-    evaluate_every: int = knob(0, low=0, high=1_000_000)  # steps of the environment; 0 = never
+    evaluate_every: int = knob(NEVER, low=10, high=NEVER, scale="log")  # steps of the environment
 
 
 def build(config: ControlConfig) -> Agent:
@@ -92,7 +92,7 @@ class Control(Experiment[ControlConfig]):
             self.album, self.env_steps = hand_over(config, self.agent)
         self.agent.set_learning_rate(config.learning_rate_factor)
         self.environments = Environments(config.env, self.agent.copies)
-        self.judges = Environments(config.env, EVALUATED if config.evaluate_every else 1, FIRST_EVALUATED)
+        self.judges = Environments(config.env, EVALUATED if config.evaluate_every < NEVER else 1, FIRST_EVALUATED)
         self.shown, self.past, self.person = (Player(config.env) for _ in range(3))
         self.album.take(self.env_steps, self.agent.acting)
         self.recent: list[float] = []  # what the last episodes earned
@@ -115,7 +115,7 @@ class Control(Experiment[ControlConfig]):
                 self.interact()
         self.album.take(self.env_steps, self.agent.acting)
         every = self.config.evaluate_every
-        if every and before // every != self.env_steps // every:
+        if every < NEVER and before // every != self.env_steps // every:
             self.evaluation = self.evaluate()
             self.evaluations.record(self.env_steps, evaluation_return=self.evaluation)
         if (self.step_count + 1) % max(1, round(self.agent.shown_every / self.config.pace)) == 0:

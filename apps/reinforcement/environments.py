@@ -16,6 +16,7 @@ from shared.live.experiment import Plain
 
 MOST = 2**31  # seeds of the starts go up to this
 EVALUATED, FIRST_EVALUATED = 20, 1_000_000  # episodes of an evaluation, and the seed of the first one's start
+NEVER = 1_000_000  # steps from one evaluation to the next: there is none
 
 
 @dataclass(frozen=True)

@@ -14,7 +14,7 @@ import numpy as np
 from apps.reinforcement.agent import Agent
 from apps.reinforcement.bodies import Body
 from apps.reinforcement.ddpg import DDPG
-from apps.reinforcement.environments import EVALUATED, FIRST_EVALUATED, ROBOTS, Environments
+from apps.reinforcement.environments import EVALUATED, FIRST_EVALUATED, NEVER, ROBOTS, Environments
 from apps.reinforcement.experts import LEVELS, Expert, become, expert
 from apps.reinforcement.ppo import PPO
 from shared.live.experiment import Bars, Curves, Experiment, Frame, Plain, Series, View, knob
@@ -39,7 +39,7 @@ class RobotConfig:
     hand: float = knob(1.0, low=0.05, high=5.0, scale="log", live=True)  # the most that a hand does, in weights
     gravity: float = knob(1.0, low=0.0, high=3.0, live=True)  # on the stage, times the earth's
     temperature: float = knob(0.0, low=0.0, high=10.0, live=True)  # of the agent that is shown; 0 = greedy
-    evaluate_every: int = knob(0, low=0, high=1_000_000)  # steps of the environment; 0 = never
+    evaluate_every: int = knob(NEVER, low=10, high=NEVER, scale="log")  # steps of the environment
 
 
 def build(config: RobotConfig) -> Agent:
@@ -81,7 +81,7 @@ class Robot(Experiment[RobotConfig]):
         self.body = Body(config.robot)
         self.body.pull_down(config.gravity)
         self.environments = Environments(config.robot, self.agent.copies)
-        self.judges = Environments(config.robot, EVALUATED if config.evaluate_every else 1, FIRST_EVALUATED)
+        self.judges = Environments(config.robot, EVALUATED if config.evaluate_every < NEVER else 1, FIRST_EVALUATED)
         self.earned: list[float] = []  # by the last twenty whole episodes on the stage
         self.episodes = self.decisions = self.env_steps = 0
         self.seconds = 0.0  # spent on the stage
@@ -127,7 +127,7 @@ class Robot(Experiment[RobotConfig]):
                 mean = sum(self.recent) / len(self.recent)
                 self.returns.record(self.env_steps, training_return=earned, training_return_mean_100=mean)
             self.agent.learn(step)
-        if every and before // every != self.env_steps // every:
+        if every < NEVER and before // every != self.env_steps // every:
             self.evaluation = self.evaluate()
             self.evaluations.record(self.env_steps, evaluation_return=self.evaluation)
 
