@@ -26,6 +26,7 @@ from apps.reinforcement.atari_agent import (
 from apps.reinforcement.atari_dqn import PictureReplay, PixelDQN
 from apps.reinforcement.atari_games import PLAYABLE, Console, Games, background
 from apps.reinforcement.atari_training import AtariTraining
+from assets.build.atari import scores
 from shared.data.learning_curves import learning_curve
 from shared.live.engine import Engine
 from shared.live.experiment import Plain
@@ -557,6 +558,15 @@ def test_a_game_ships_four_small_checkpoints_that_know_more_and_more(game):
     assert scores[-1] == max(scores) > scores[0]
     curve = learning_curve(f"atari_{game}")
     assert len(curve) > 10 and abs(curve[-1, 0] - decisions[-1]) < 50_000
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("game", "bar"), [("pong", 18), ("freeway", 25), ("breakout", 30)])
+def test_an_expert_earns_its_bar_in_twenty_games(game, bar):
+    network, about = trained(game, "expert", Games(game, 1).actions)
+    earned = scores(network, game)
+    assert len(earned) == 20 and np.mean(earned) >= bar
+    assert np.mean(earned) == pytest.approx(float(about["score"]), abs=3 * np.std(earned) / 20**0.5)
 
 
 # -- bad input ---------------------------------------------------------------------------------------------
