@@ -39,7 +39,7 @@ class Settings:
     """All in decisions of all copies together, but for what is said to be otherwise."""
 
     copies: int = 16
-    learning_rate: float = 1e-4
+    learning_rate: float = 3e-4
     discount: float = 0.99  # γ
     warm_up: int = 1600  # before the first update
     update_every: int = 32  # with a batch of 128, each decision is learned from four times
