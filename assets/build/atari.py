@@ -16,7 +16,6 @@ from typing import Any
 import numpy as np
 import torch
 from safetensors.torch import load_file, save_file
-from torch import Tensor
 
 from apps.reinforcement.atari_agent import CHECKPOINTS, TEMPERATURE, PixelNetwork, PixelPPO, Settings, choose, patches
 from apps.reinforcement.atari_games import STICKY, Games, background
@@ -122,25 +121,14 @@ def scores(network: PixelNetwork, game: str) -> list[float]:
     return [earned[copy] for copy in range(EVALUATED)]
 
 
-def mean_of(paths: list[Path]) -> dict[str, Tensor]:
-    """The mean weights of snapshots of one training, in half precision. Izmailov et al. 2018, algorithm 1."""
-    tensors = [load_file(path) for path in paths]
-    return {key: torch.stack([each[key].float() for each in tensors]).mean(0).half() for key in tensors[0]}
-
-
-def ship(game: str, folder: Path, at: list[int], average: int, command: str, seed: int) -> None:
-    """Weights and card for each snapshot of `at`, clueless first; then the learning curve up to the last.
-
-    The last one's weights are the mean of the `average` snapshots up to it.
-    """
+def ship(game: str, folder: Path, at: list[int], command: str, seed: int) -> None:
+    """Weights and card for each snapshot of `at`, clueless first; then the learning curve up to the last."""
     state = torch.load(folder / "state.pt", weights_only=True)
     kept = {int(path.stem): path for path in folder.glob("0*.safetensors")}
     chosen = [min(kept, key=lambda there, wish=wish: abs(there - wish)) for wish in at]
     curve = [row[:3] for row in state["curve"] if row[0] <= max(chosen)]
     for checkpoint, decisions in zip(CHECKPOINTS, chosen, strict=True):
-        several = average if checkpoint == CHECKPOINTS[-1] else 1
-        upto = [path for there, path in sorted(kept.items()) if there <= decisions]
-        weights, name = mean_of(upto[-several:]), f"atari_{game}_{checkpoint}"
+        weights, name = load_file(kept[decisions]), f"atari_{game}_{checkpoint}"
         network = PixelNetwork(len(weights["policy.bias"]))
         network.load_state_dict({key: tensor.float() for key, tensor in weights.items()})
         earned = scores(network, game)
@@ -159,7 +147,7 @@ def ship(game: str, folder: Path, at: list[int], average: int, command: str, see
             f"EPYC processor with bfloat16 instructions, one thread, seed {seed}. Score over {EVALUATED} games with "
             f"sticky actions ({STICKY}), drawn from the policy at temperature {TEMPERATURE:g}, console seeds {first} "
             f"to {last}: {np.mean(earned):.2f} on average, from {min(earned):.0f} to {max(earned):.0f}. Kept in half "
-            "precision" + (f", the mean of the last {several} snapshots." if several > 1 else "."),
+            "precision.",
         )  # fmt: skip
         print(name, decisions, f"{np.mean(earned):.2f}", sorted(earned), flush=True)
     write_curve(game, curve, command)
@@ -189,7 +177,6 @@ def main() -> None:
     parser.add_argument("--entropy", type=float, default=Settings.entropy_weight, help="weight of the policy's entropy")
     parser.add_argument("--copies", type=int, default=Settings.copies, help="of the game, played side by side")
     parser.add_argument("--minibatch", type=int, default=Settings.minibatch, help="decisions of one step of Adam")
-    parser.add_argument("--average", type=int, default=1, help="ship: snapshots that the last is the mean of")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--folder", type=Path, required=True)
     parser.add_argument("--command", default="", help="ship: the commands that trained it, for the cards")
@@ -205,7 +192,7 @@ def main() -> None:
             arguments.command
             or f"python -m assets.build.atari train {arguments.game} --steps {arguments.steps} --folder DIR"
         )
-        ship(arguments.game, arguments.folder, arguments.at, arguments.average, command, arguments.seed)
+        ship(arguments.game, arguments.folder, arguments.at, command, arguments.seed)
 
 
 if __name__ == "__main__":
